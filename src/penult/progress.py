@@ -226,7 +226,7 @@ class MinuteLines:
         clock: Callable[[], float] = time.monotonic,
         lines: Callable[[str], None] = lambda text: _write_error(f"{text}\n"),
     ) -> None:
-        self._clock, self._time_left, self._lines = clock, TimeLeft(clock), _write_line if lines is None else lines
+        self._clock, self._time_left, self._lines = clock, TimeLeft(clock), lines
         self._last = clock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -243,10 +243,6 @@ def _write_error(text: str) -> None:
     with suppress(OSError, ValueError, AttributeError):  # a full disk, a reader that went away, closed, not there
         sys.stderr.write(text)
         sys.stderr.flush()
-
-
-def _write_line(text: str) -> None:
-    _write_error(f"{text}\n")
 
 
 def _span(seconds: float) -> str:

@@ -87,6 +87,12 @@ class Bundle:
         """From which probability on each label is given (k,); None where a photo has one class."""
         return np.asarray(self.facts["thresholds"], np.float64) if self.task == "labels" else None
 
+    @property
+    def named_thresholds(self) -> dict[str, float]:
+        """The threshold of each label by its name; empty where a photo has one class."""
+        limits = self.thresholds
+        return {} if limits is None else dict(zip(self.classes, limits.tolist(), strict=True))
+
 
 def held_prior(model: Bundle) -> NDArray[np.float64]:
     """Return the class shares (k,) that the model's probabilities hold for.

@@ -171,8 +171,8 @@ def _members(bundle: Bundle) -> dict[str, bytes]:
     unlike = {} if bundle.novelty is None else bundle.novelty.arrays
     photos = {} if bundle.seen is None else {"digests": bundle.seen}
     kept = {} if bundle.reference is None else bundle.reference.arrays
-    parts = (("head", bundle.head.arrays), ("selftest", bundle.selftest), ("novelty", unlike), ("seen", photos))
-    for folder, arrays in (*parts, ("reference", kept)):
+    parts = {"head": bundle.head.arrays, "selftest": bundle.selftest, "novelty": unlike, "seen": photos, "reference": kept}
+    for folder, arrays in parts.items():
         for name, array in arrays.items():
             members[f"{folder}/{name}.npy"] = _npy(np.asarray(array))
     members[ABOUT] = json.dumps(_describe(bundle), indent=1, sort_keys=True).encode()

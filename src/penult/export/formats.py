@@ -161,8 +161,8 @@ def _describe(graph: Any, source: Source, checked: Sequence[Parity], takes: Inpu
         "training": json.dumps(dict(model.facts), default=str),
         **{name: json.dumps(value, ensure_ascii=False) for name, value in decision_facts(model).items()},
     }
-    if model.thresholds is not None:
-        about |= {"task": "labels", "thresholds": json.dumps(dict(zip(model.classes, model.thresholds.tolist(), strict=True)))}
+    if model.task == "labels":
+        about |= {"task": "labels", "thresholds": json.dumps(model.named_thresholds)}
     helper.set_model_props(graph, about)
 
 
@@ -183,8 +183,7 @@ class Export:
     @property
     def thresholds(self) -> dict[str, float]:
         """Return the threshold of each label of a model with several labels a photo; of another nothing."""
-        limits = self.source.model.thresholds
-        return {} if limits is None else dict(zip(self.classes, limits.tolist(), strict=True))
+        return self.source.model.named_thresholds
 
 
 def _write_onnx(made: Export, out: Path) -> tuple[Path, ...]:

@@ -19,7 +19,7 @@ from penult.images.labels import LabelNormalizer, similar_names
 from penult.images.name_groups import with_groups
 from penult.images.records import Image, ImageSet, quoted
 from penult.images.table import Table, is_table, read_as_table
-from penult.images.to_predict import Source, scan_unlabelled
+from penult.images.to_predict import Source, scan_unlabelled, source_paths
 from penult.images.walk import ScanLog, path_kind
 from penult.sources import kind_of, no_source
 from penult.sources.names import natural_key
@@ -48,8 +48,7 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
 
     Raises `InputError` where the source is a table too, or a folder of the photos is named a second time.
     """
-    sources = [source] if isinstance(source, str | bytes | os.PathLike) else list(source)
-    paths = [os.fsdecode(one) for one in sources]
+    paths = source_paths(source)
     if labels is None:
         return (paths[0] if len(paths) == 1 else paths), table
     if table.image_dir is not None or any(map(is_table, paths)):
@@ -87,7 +86,7 @@ def scan_labelled(
     `classes`, those of a trained model, any number will do, labels must be among them, their order is kept.
     Raises InputError.
     """
-    paths = [os.fsdecode(one) for one in ([source] if isinstance(source, str | bytes | os.PathLike) else source)]
+    paths = source_paths(source)
     path, log = paths[0], ScanLog()
     if len(paths) > 1:
         _refuse_tables_among(paths)

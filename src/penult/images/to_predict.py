@@ -25,6 +25,11 @@ from penult.texts import printable
 Source = str | os.PathLike[str]
 
 
+def source_paths(source: Source | Sequence[Source]) -> list[str]:
+    """Return the path of a source, or those of several."""
+    return [os.fsdecode(one) for one in ([source] if isinstance(source, str | bytes | os.PathLike) else source)]
+
+
 def scan_unlabelled(
     source: Source | Sequence[Source], classes: Sequence[str] = (), table: TableOptions = NO_OPTIONS
 ) -> ImageSet:
@@ -36,8 +41,7 @@ def scan_unlabelled(
     given, in that order.
     Raises InputError if something does not exist or there is no image.
     """
-    sources = [source] if isinstance(source, str | bytes | os.PathLike) else list(source)
-    paths = [os.fsdecode(one) for one in sources]
+    paths = source_paths(source)
     if not paths:
         raise InputError("no images were given; name files, a folder or a CSV")
     missing = [path for path in paths if path_kind(path) == "nothing" and kind_of(path) is None]

@@ -264,7 +264,7 @@ def share_text(share: float | None) -> str:
 
 
 def _remark(p: Prediction) -> str:
-    return f"unreadable: {p.failure.reason}" if p.failure else "unlike the training photos" if p.unlike else ""
+    return f"unreadable: {p.failure.reason}" if p.failure else UNLIKE if p.unlike else ""
 
 
 def doubtful(answers: Iterable[Prediction], level: float) -> list[tuple[Prediction, str]]:

@@ -7,7 +7,6 @@ all of `predict`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,9 +80,8 @@ def judge_unseen(answers: Predictions, labels: Truth) -> Evaluation | LabelEvalu
     known = answers.in_training
     if known is None or not known.any() or known.all():
         return None
-    left = np.flatnonzero(~known).tolist()
-    kept = replace(answers, ids=tuple(answers.ids[i] for i in left), proba=answers.proba[left], failures={}, novelty=None)
-    return judge(kept, labels[left] if isinstance(labels, np.ndarray) else [labels[i] for i in left])
+    left = labels[~known] if isinstance(labels, np.ndarray) else [labels[i] for i in np.flatnonzero(~known).tolist()]
+    return judge(answers[~known], left)
 
 
 def verdict_on_new(model: Bundle, answers: Predictions, result: Evaluation | LabelEvaluation) -> str:

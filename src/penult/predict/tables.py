@@ -13,7 +13,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +137,7 @@ def _parquet(path: Path, like: Predictions) -> Iterator[Add]:
 
     def add(part: Predictions) -> None:
         for at in row_chunks(len(part)):
-            some = list(_slice(part, at))
+            some = list(part[at])
             columns: dict[str, Any] = {
                 "file": [readable(one.id) for one in some],
                 like.heading: [one.label and readable(one.label) for one in some],
@@ -172,7 +171,7 @@ def _header(like: Predictions) -> list[str]:
 def _lines(part: Predictions) -> Iterator[list[str]]:
     """Yield the cells of the rows."""
     for at in row_chunks(len(part)):
-        for one in _slice(part, at):
+        for one in part[at]:
             yield _cells(one, len(part.classes), part.sets is not None)
 
 
@@ -182,16 +181,3 @@ def _cells(one: Prediction, k: int, sets: bool) -> list[str]:
         return [one.id, *[""] * (k + 3), *held]
     shares = [f"{q:.6g}" for q in one.probabilities.values()]
     return [one.id, one.label or "", share_text(one.confidence), *shares, novelty_text(one.novelty), *held]
-
-
-def _slice(part: Predictions, at: slice) -> Predictions:
-    """Return some rows of answers."""
-    start, stop, _ = at.indices(len(part))
-    return replace(
-        part,
-        ids=part.ids[at],
-        proba=part.proba[at],
-        failures={i - start: failure for i, failure in part.failures.items() if start <= i < stop},
-        novelty=None if part.novelty is None else part.novelty[at],
-        in_training=None if part.in_training is None else part.in_training[at],
-    )

@@ -91,8 +91,6 @@ def _dialog() -> Html:
 def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return recall, precision and F1 of each class."""
     found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_class"]
-    names = ("class", "recall", "precision", "F1", "photos")
-    head = tag("tr", *(tag("th", name, scope="col") for name in names))
     rows = [
         tag(
             "tr",
@@ -102,14 +100,14 @@ def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         )
         for one in found
     ]
-    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="plain numbers")
-    return tag(
-        "section",
-        tag("h2", "Per-class results"),
-        tag("p", TERMS, class_="soft"),
-        tag("div", table, class_="scroll", tabindex=0),
-        id="classes",
-    )
+    return class_table("Per-class results", TERMS, ("class", "recall", "precision", "F1", "photos"), rows)
+
+
+def class_table(title: str, terms: str, names: Sequence[str], rows: Sequence[Html]) -> Html:
+    """Return the section with a row for each class or label, its columns named and explained."""
+    head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))
+    table = tag("div", tag("table", head, tag("tbody", *rows), class_="plain numbers"), class_="scroll", tabindex=0)
+    return tag("section", tag("h2", title), tag("p", terms, class_="soft"), table, id="classes")
 
 
 def share_bar(share: float | None) -> Html | None:

@@ -10,7 +10,8 @@ import numpy as np
 from penult.evaluate import label_curves, label_verdict
 from penult.html import Html, file_name, join, prose, tag
 from penult.report import svg
-from penult.report.charts import interval
+from penult.report.charts import FEW_IN_BIN, interval
+from penult.report.confusion import class_table
 from penult.report.thumbnails import TRAIN, Thumbnails, label_mistakes
 from penult.runs import RunResults
 from penult.texts import count, percent, printable
@@ -80,21 +81,13 @@ def per_label(results: RunResults, thumbnails: Thumbnails) -> Html:
     """Return the numbers of each label."""
     found: Sequence[Mapping[str, Any]] = results.metrics["scores"]["per_label"]
     names = ("label", "average precision", "AUC", "F1", "precision", "recall", "threshold", "ECE", "photos")
-    top = tag("tr", *(tag("th", name, scope="col") for name in names))
     rows = []
     for one in found:
         value, range_ = interval(one["ap"], share=True)
         cells = [tag("td", value, tag("small", f" {range_}"))]
         cells += [tag("td", percent(one[key])) for key in ("auc", "f1", "precision", "recall", "threshold", "ece")]
         rows.append(tag("tr", tag("th", one["name"], scope="row"), *cells, tag("td", f"{one['support']:,}")))
-    table = tag("table", tag("thead", top), tag("tbody", *rows), class_="plain numbers")
-    return tag(
-        "section",
-        tag("h2", "Labels"),
-        tag("p", TERMS, class_="soft"),
-        tag("div", table, class_="scroll", tabindex=0),
-        id="classes",
-    )
+    return class_table("Labels", TERMS, names, rows)
 
 
 def charts(results: RunResults, thumbnails: Thumbnails) -> Html | None:
@@ -163,9 +156,6 @@ def _calibration(name: str, curves: Mapping[str, Any]) -> Html:
     names = [percent(t, 0) for t in x.ticks], [percent(t, 0) for t in y.ticks]
     frame = svg.axes(x, y, "probability of the label", "share that has it", names)
     return svg.drawing(f"{name}: calibration", frame, bars, ideal, marks)
-
-
-FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
 
 
 def galleries(results: RunResults, thumbnails: Thumbnails) -> Html | None:

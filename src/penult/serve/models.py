@@ -81,8 +81,8 @@ class ServedModel:
         """Return what a client may know of it, as plain JSON values."""
         networks = [backbone.name for backbone in self.model.backbones]
         known: dict[str, Any] = {"classes": list(self.classes), "networks": networks, "verdict": self.verdict}
-        if self.model.thresholds is not None:
-            known["thresholds"] = dict(zip(self.classes, self.model.thresholds.tolist(), strict=True))
+        if self.model.task == "labels":
+            known["thresholds"] = self.model.named_thresholds
         known |= decision_facts(self.model)
         return {"name": self.name, "model_version": self.version, **known}
 
