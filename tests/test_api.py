@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -176,6 +177,15 @@ def test_class_shares_of_the_place_of_use() -> None:
         moved = penult.predict("run", ["cat.png"], prior=prior).proba[0]
         np.testing.assert_allclose(moved[0] / moved[1], even[0] / even[1] / 9, rtol=1e-6)
     assert penult.evaluate("run", "photos", prior="dog=0.9").answers["cat/0.png"].probabilities["cat"] < even[0]
+
+
+def test_an_open_model_keeps_its_settings_and_its_class_shares_where_others_are_asked_for() -> None:
+    model = penult.load_model("run", cache_dir="own-cache")
+    even = model.predict_proba(["cat.png"])
+    shutil.rmtree("own-cache")
+    assert penult.predict(model, ["cat.png"], prior="cat=0.1").proba[0, 0] < even[0, 0]
+    assert Path("own-cache").is_dir()
+    np.testing.assert_array_equal(model.predict_proba(["cat.png"]), even)
 
 
 def test_without_pandas_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

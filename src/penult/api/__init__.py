@@ -5,8 +5,9 @@
 `penult.train` is `penult.training.train`.
 """
 
+from penult.api.evaluation import Evaluated, evaluate_model
 from penult.api.features import ImageFeatures, embed_source
-from penult.api.model import Evaluated, evaluate_model, explain_images, predict_images
+from penult.api.model import explain_images, predict_images
 from penult.api.photos import audit_source, compare_backbones
 
 CALLED = {
