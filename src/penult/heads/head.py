@@ -21,11 +21,10 @@ from penult.heads.choice import Chosen, Search, choose, path_of
 from penult.heads.contexts import many_classes, threads
 from penult.heads.sampling import streams
 from penult.heads.scoring import HeadState, Scorer
-from penult.heads.scoring_mixin import ScoringMixin
+from penult.heads.scoring_mixin import ScoringMixin, in_memory
 from penult.heads.streamed_task import checked_labels, numbered, open_stream
-from penult.heads.task import Task, inner_folds
+from penult.heads.task import Task, folds_of, inner_folds, row_groups
 from penult.heads.weights import check_each_has_weight, check_weighs_rows, class_weights, plain_weights, row_weights
-from penult.solver import on_disk
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -117,7 +116,7 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts = np.unique(fold[fold >= 0])
         if task.stream is not None and held is not None:
             task = replace(task, stream=replace(task.stream, held=numbered(held, parts)))
-        task = replace(task, folds=tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in parts))
+        task = replace(task, folds=folds_of(fold))
         check_each_has_weight(task.given_weight, task.codes, task.folds, self.classes_)
         search, proba, choices = self._by_folds(task)
         self._searched = task, search
@@ -170,11 +169,6 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return None
         return clone(self).set_params(scaling="none", blocks=None), spaces[0].X.dense(slice(None))
 
-    @property
-    def searched(self) -> bool:
-        """Whether `cross_fit` has left a search that `fit_searched` can finish."""
-        return hasattr(self, "_searched")
-
     @default_errors
     def fit_searched(self) -> Self:
         """Fit the rows of the last `cross_fit` as `fit` would with its folds as inner folds: nothing is searched again."""
@@ -197,17 +191,12 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_weighs_rows(self, X)
         if streams(X, self.memory):
             return self._streamed_task(X, y, groups, rows)
-        if not isinstance(X, np.ndarray) and on_disk(X):
-            X = np.asarray(X[: X.shape[0]], np.float32 if X.dtype == np.float16 else None)
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        X, y = validate_data(self, in_memory(X), y, dtype=(np.float64, np.float32), ensure_min_samples=2)
         with many_classes():
             check_classification_targets(y)
         blocks = check_blocks(X.shape[1], self.blocks)
         given = row_weights(sample_weight, len(y))
-        if groups is not None:
-            groups = np.asarray(groups)
-            if groups.shape != y.shape:
-                raise InputError(f"groups has shape {groups.shape} and X has {len(y)} rows; give one group per row")
+        groups = row_groups(groups, len(y))
         if drop and given is not None and not given.all():
             kept = given > 0
             X, y, given, groups = X[kept], y[kept], given[kept], None if groups is None else groups[kept]

@@ -18,10 +18,10 @@ from penult.heads.label_calibration import LabelSettings, label_floor, platt
 from penult.heads.label_folds import check_label_matrix, label_folds
 from penult.heads.label_search import DEFAULT, LabelSearch, LabelTask
 from penult.heads.scoring import HeadState, Scorer
-from penult.heads.scoring_mixin import ScoringMixin
+from penult.heads.scoring_mixin import ScoringMixin, in_memory
 from penult.heads.spaces import linear_spaces, whole_space
+from penult.heads.task import Folds, folds_of, row_groups
 from penult.heads.weights import row_weights
-from penult.solver import on_disk
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -105,11 +105,6 @@ class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ign
         self._searched = search
         return proba, choices
 
-    @property
-    def searched(self) -> bool:
-        """Whether `cross_fit` has left a search that `fit_searched` can finish."""
-        return hasattr(self, "_searched")
-
     @default_errors
     def fit_searched(self) -> Self:
         """Fit the rows of the last `cross_fit` as `fit` would with its folds as inner folds: nothing is searched again."""
@@ -173,13 +168,11 @@ class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ign
 
     def _checked_task(self, X: Any, Y: Any, groups: Any, sample_weight: Any, fold: Array | None) -> LabelTask:
         """Return the rows to learn from; sets `classes_`. Raises InputError as `fit`."""
-        if not isinstance(X, np.ndarray) and on_disk(X):
-            X = np.asarray(X[: X.shape[0]], np.float32 if X.dtype == np.float16 else None)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_min_samples=2)
+        X = validate_data(self, in_memory(X), dtype=(np.float64, np.float32), ensure_min_samples=2)
         Y = check_label_matrix(Y, len(X))
         calibration.check_clip(self.clip, 2)
         given = row_weights(sample_weight, len(X))
-        groups = self._checked_groups(groups, len(X))
+        groups = row_groups(groups, len(X))
         if fold is None and given is not None and not given.all():
             kept = given > 0
             X, Y, given, groups = X[kept], Y[kept], given[kept], None if groups is None else groups[kept]
@@ -188,7 +181,7 @@ class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ign
         weight = (np.ones(n) if given is None else given)[:, None] * known  # (n, L)
         if self.class_weight is not None:
             weight = weight * _balance(self.class_weight, weight, target)
-        folds = self._inner_folds(Y, groups, given) if fold is None else _given(fold)
+        folds = self._inner_folds(Y, groups, given) if fold is None else folds_of(fold)
         self.classes_ = np.arange(k)
         return LabelTask(
             X, np.zeros(n, np.intp), k, np.ones(n), np.ones(k), folds, check_blocks(X.shape[1], self.blocks),
@@ -196,15 +189,10 @@ class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ign
             zeros=np.ascontiguousarray((weight * (1 - target)).T), given_weight=given,
         )  # fmt: skip
 
-    def _checked_groups(self, groups: Any, n: int) -> Array | None:
-        if groups is not None and len(groups) != n:
-            raise InputError(f"groups has {len(groups)} entries and X has {n} rows; give one group per row")
-        return None if groups is None else np.asarray(groups)
-
-    def _inner_folds(self, Y: Array, groups: Array | None, weight: Array | None) -> Any:
+    def _inner_folds(self, Y: Array, groups: Array | None, weight: Array | None) -> Folds | None:
         if len(Y if groups is None else np.unique(groups)) < 2 * self.folds:
             return None
-        return _given(label_folds(Y, groups, self.folds, self.random_state, weight))
+        return folds_of(label_folds(Y, groups, self.folds, self.random_state, weight))
 
     @default_errors
     def decision_function(self, X: Any) -> Array:
@@ -227,10 +215,6 @@ class MultiLabelHead(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ign
 def _told(chosen: list[LabelSettings]) -> dict[str, Any]:
     """Return the settings of the labels as plain lists."""
     return {name: [getattr(one, name) for one in chosen] for name in ("C", "slope", "offset", "floor")}
-
-
-def _given(fold: Array) -> tuple[tuple[Array, Array], ...]:
-    return tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in np.unique(fold[fold >= 0]))
 
 
 def _balance(wanted: Any, weight: Array, target: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What all fitted heads have in common: their scorer answers rows, and is what is saved of them."""
+"""What all heads have in common: rows are read alike, the scorer of a fitted one answers them and is what is saved of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from penult.arrays import Array, default_errors
 from penult.heads.scoring import HeadState, Scorer
 from penult.solver import on_disk
+
+
+def in_memory(X: Any) -> Any:
+    """Return rows (n, d) that a data set only gives in slices as an array, others as they are."""
+    if isinstance(X, np.ndarray) or not on_disk(X):
+        return X
+    return np.asarray(X[: X.shape[0]], np.float32 if X.dtype == np.float16 else None)
 
 
 class ScoringMixin:
@@ -43,6 +50,11 @@ class ScoringMixin:
         """Return all that scoring needs, as arrays and plain facts for `heads.scorer`."""
         check_is_fitted(self)
         return self._scorer.state
+
+    @property
+    def searched(self) -> bool:
+        """Whether `cross_fit` has left a search that `fit_searched` can finish."""
+        return hasattr(self, "_searched")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scorer")

@@ -103,6 +103,21 @@ class Stream:
         return placed_rows(partition(self.source, self.codes, part, self.scaling, self.chunk_entries))
 
 
+def row_groups(groups: Any, n: int) -> Array | None:
+    """Return the groups of n rows (n,), None where there are none. Raises InputError for another number of them."""
+    if groups is None:
+        return None
+    found = np.asarray(groups)
+    if found.shape != (n,):
+        raise InputError(f"groups has shape {found.shape} and X has {n} rows; give one group per row")
+    return found
+
+
+def folds_of(fold: Array) -> Folds:
+    """Return the rows that each fold learns and holds out, by the fold (n,) of each row; -1 is held out by none."""
+    return tuple((np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in np.unique(fold[fold >= 0]))
+
+
 def inner_folds(codes: Array, groups: Array | None, wanted: int, seed: int, weight: Array | None = None) -> Folds | None:
     """Return stratified inner folds of the rows with class numbers `codes` (n,); one group never lies on both sides.
 
