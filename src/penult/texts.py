@@ -76,6 +76,11 @@ def printable(name: str | Path) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
+def valid_unicode(text: str) -> str:
+    r"""Return a name as valid Unicode: bytes that are not UTF-8 as `\xff`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _escaped(char: str) -> str:
     if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8 (PEP 383)
         return f"\\x{ord(char) - 0xDC00:02x}"

@@ -5,7 +5,6 @@ In: a folder, an archive, an address. Out: `ImageStream`: how many images there 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from penult.images.class_folders import has_own_label
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.records import Image, ImageSet
 from penult.images.table import read_as_table
-from penult.images.to_predict import are_classes, not_read_as_labels, nothing_in, scan_unlabelled
+from penult.images.to_predict import are_classes, not_read_as_labels, nothing_in, scan_unlabelled, source_paths
 from penult.images.walk import ScanLog, walk
 from penult.sources import ParquetColumns, kind_of
 
@@ -44,7 +43,7 @@ def stream_unlabelled(
 
     Raises InputError if something does not exist or there is no image.
     """
-    names = [os.fsdecode(path) for path in ([paths] if isinstance(paths, str) else paths)]
+    names = source_paths(paths)
     if len(names) != 1 or kind_of(names[0]) in (None, "table") or read_as_table(names[0], table):
         return scan_unlabelled(names, classes, table)
     columns = table.refuse_for(names[0])

@@ -19,13 +19,12 @@ from penult.images import TableOptions
 from penult.predict.answers import SETS
 from penult.predict.predictor import Predictor
 from penult.shards import MODEL, PLAN, Extractor, check_asked, is_ready, open_output, plan_facts
-from penult.shards.extractor import readable
 from penult.shards.networks import save_networks
 from penult.shards.output import Output, name_below
 from penult.shards.place import first_images, plan_into
 from penult.shards.plan import Plan
 from penult.sources import Member
-from penult.texts import printable
+from penult.texts import printable, valid_unicode
 
 _KINDS = {
     "id": "string", "label": "string", "confidence": "float32", "probabilities": "list<float32>", "novelty": "float32",
@@ -51,7 +50,8 @@ class AnswerWriter(Extractor):
 
     def shard_bytes(self, members: Sequence[Member], labels: Sequence[str | None], rows: EmbeddedRows) -> bytes:
         """Return the file of a shard: a row an image; an unreadable one has a reason and no class."""
-        answers = list(self._predictor.from_rows(rows.vectors, [readable(member.id) for member in members], rows.failures))
+        ids = [valid_unicode(member.id) for member in members]
+        answers = list(self._predictor.from_rows(rows.vectors, ids, rows.failures))
         columns = {
             "id": [answer.id for answer in answers],
             "label": [answer.label for answer in answers],
@@ -59,7 +59,7 @@ class AnswerWriter(Extractor):
             "probabilities": [None if answer.failure else list(answer.probabilities.values()) for answer in answers],
             "novelty": [answer.novelty for answer in answers],
             "reason": [answer.failure and answer.failure.reason for answer in answers],
-            "detail": [answer.failure and readable(answer.failure.detail) for answer in answers],
+            "detail": [answer.failure and valid_unicode(answer.failure.detail) for answer in answers],
         }
         kinds = dict(_KINDS)
         if "conformal" in self._predictor.bundle.facts:

@@ -20,7 +20,7 @@ from penult import store
 from penult.arrays import row_chunks
 from penult.errors import InputError
 from penult.predict.answers import SETS, Prediction, Predictions, novelty_text, share_text
-from penult.texts import printable
+from penult.texts import printable, valid_unicode
 
 TABLE, PARQUET, JSON_LINES = (".csv", ".txt"), (".parquet",), (".jsonl", ".ndjson")
 ENDINGS = (*TABLE, *PARQUET, *JSON_LINES)
@@ -128,10 +128,9 @@ def _json_lines(path: Path, like: Predictions) -> Iterator[Add]:
 @contextmanager
 def _parquet(path: Path, like: Predictions) -> Iterator[Add]:
     from penult.parquet import ParquetWriter
-    from penult.shards.extractor import readable
 
     fixed = ("file", like.heading, "confidence", "novelty", SETS, "unreadable")
-    names = [readable(name) for name in _unlike(like.classes, fixed)]
+    names = [valid_unicode(name) for name in _unlike(like.classes, fixed)]
     kinds = {"file": "string", like.heading: "string", "confidence": "float64", **dict.fromkeys(names, "float64")}
     kinds |= {"novelty": "float64", **({} if like.sets is None else {SETS: "string"}), "unreadable": "string"}
 
@@ -139,11 +138,11 @@ def _parquet(path: Path, like: Predictions) -> Iterator[Add]:
         for at in row_chunks(len(part)):
             some = list(part[at])
             columns: dict[str, Any] = {
-                "file": [readable(one.id) for one in some],
-                like.heading: [one.label and readable(one.label) for one in some],
+                "file": [valid_unicode(one.id) for one in some],
+                like.heading: [one.label and valid_unicode(one.label) for one in some],
                 "confidence": [one.confidence for one in some],
                 "novelty": [one.novelty for one in some],
-                SETS: [one.prediction_set and readable(";".join(one.prediction_set)) for one in some],
+                SETS: [one.prediction_set and valid_unicode(";".join(one.prediction_set)) for one in some],
                 "unreadable": [one.failure and one.failure.reason for one in some],
             }
             columns |= {name: [one.probabilities.get(c) for one in some] for name, c in zip(names, like.classes, strict=True)}

@@ -22,10 +22,7 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     folders = {f"folder ({part})": folder for part, folder in (metrics.get("sources") or {}).items() if folder}
     parts = [
         _part("Photos", {**folders, **{name: f"{n:,}" for name, n in metrics["images"].items()}}),
-        _part(
-            "Labels" if results.label_rows is not None else "Classes",
-            {name: f"{n:,}" for name, n in metrics["classes"].items()},
-        ),
+        _part("Labels" if several else "Classes", {name: f"{n:,}" for name, n in metrics["classes"].items()}),
         _part("Backbones", {b["name"]: _backbone(b) for b in metrics.get("backbones") or ()}),
         _part("Head", metrics.get("choice") or {}),
         _part("Photos unlike the training photos", _novelty(metrics.get("novelty"), several)),

@@ -25,6 +25,7 @@ from penult.shards.output import PLAN, name_below, open_output
 from penult.shards.plan import Plan, ShardTask
 from penult.shards.writer import ShardStatus, ShardWriter
 from penult.sources import Member
+from penult.texts import valid_unicode
 from penult.worker import Crashed, Worker
 
 CRASHED = "extraction crashed"  # the process died on it, again and again
@@ -152,23 +153,18 @@ def feature_shard(members: Sequence[Member], labels: Sequence[str | None], rows:
     mask = np.broadcast_to(~ok[:, None], vectors.shape)
     found = [rows.failures.get(i) for i in range(n)]
     columns: dict[str, Any] = {
-        "id": [readable(member.id) for member in members],
+        "id": [valid_unicode(member.id) for member in members],
         "digest": [digest.tobytes() if digest.any() else None for digest in rows.digests],
         "vector": np.ma.array(vectors, mask=mask),
         "width": [width or None for width in rows.sizes[:, 0].tolist()],
         "height": [height or None for height in rows.sizes[:, 1].tolist()],
         "reason": [failure and failure.reason for failure in found],
-        "detail": [failure and readable(failure.detail) for failure in found],
-        "label": [label if label is None else readable(label) for label in labels],
+        "detail": [failure and valid_unicode(failure.detail) for failure in found],
+        "label": [label if label is None else valid_unicode(label) for label in labels],
     }
     kinds = {**dict.fromkeys(columns, "string"), "digest": "binary[32]", "width": "int32", "height": "int32"}
     kinds["vector"] = f"{facts.dtype}[{facts.width}]"
     return parquet.to_parquet(columns, kinds, {"penult": facts.to_json()})
-
-
-def readable(text: str) -> str:
-    r"""Return a name as valid Unicode: bytes that are not UTF-8 as `\xff`."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def joined(parts: Sequence[EmbeddedRows]) -> EmbeddedRows:
