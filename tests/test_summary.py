@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,11 @@ def test_the_cure_for_imbalance_comes_first(tmp_path: Path) -> None:
     scores = evaluate.score(y, np.tile([0.9, 0.1], (103, 1)), ["cat", "dog"]).to_dict()
     name, words = lines(about(tmp_path, scores))[0]
     assert name == "balance" and words.endswith("add photos of 'dog', or train with --class-weight balanced")
+
+
+def test_the_command_to_decide_can_be_pasted_whatever_names_hold(tmp_path: Path) -> None:
+    point = {"label": "child's", "flagged": {"value": 0.5}, "precision": {"value": 0.5}}
+    advice = {"target": "recall child's 0.95", "missed": 0.2, "called": "other", "point": point}
+    folder = tmp_path / "my run"
+    told = summary({"verdict": "", "review": None, "scores": None, "decision": {"advice": advice}}, folder, [])
+    assert shlex.split(told["decide"]) == ["penult", "decide", str(folder), "--target", "recall child's 0.95"]

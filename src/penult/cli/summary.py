@@ -194,7 +194,7 @@ def _imbalance(metrics: Mapping[str, Any]) -> str | None:
 def _decide(metrics: Mapping[str, Any], folder: Path) -> str | None:
     """Return the command that keeps a class from being missed, where that is advised."""
     option = evaluate.advice_sentences((metrics.get("decision") or {}).get("advice"))[1]
-    return f"penult decide {folder} {option}" if option else None
+    return f"penult decide {shlex.quote(str(folder))} {option}" if option else None
 
 
 def _review(found: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,7 +79,7 @@ def advice_sentences(advice: Mapping[str, Any] | None) -> tuple[str, str]:
         f"{percent(ADVISED, 0)} of them, {percent(point['flagged']['value'], 0)} of all photos would be flagged, and "
         f"{percent(point['precision']['value'], 0)} of those would be right"
     )
-    return said, f"--target '{advice['target']}'"
+    return said, f"--target {shlex.quote(advice['target'])}"
 
 
 def verdict_with_decision(evaluation: Numbers, test: Numbers | None, decision: Mapping[str, Any] | None) -> str:
