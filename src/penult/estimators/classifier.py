@@ -17,7 +17,7 @@ from penult.embed import at_depth, embed
 from penult.errors import InputError
 from penult.estimators import inputs
 from penult.fit import build_head, group_copies, head_for_labels, label_columns, learn, learn_labels, to_bundle
-from penult.heads.task import class_labels, group_codes
+from penult.heads.given_labels import class_labels, group_codes
 from penult.heads.weights import row_weights
 from penult.pixels import MAX_PIXELS
 from penult.progress import progress_bar
