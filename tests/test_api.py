@@ -177,6 +177,8 @@ def test_class_shares_of_the_place_of_use() -> None:
         moved = penult.predict("run", ["cat.png"], prior=prior).proba[0]
         np.testing.assert_allclose(moved[0] / moved[1], even[0] / even[1] / 9, rtol=1e-6)
     assert penult.evaluate("run", "photos", prior="dog=0.9").answers["cat/0.png"].probabilities["cat"] < even[0]
+    with pytest.raises(UnknownName, match="cats, black"):  # a name of a class is no text to be parsed
+        penult.predict("run", ["cat.png"], prior={"cats, black": 0.1})
 
 
 def test_an_open_model_keeps_its_settings_and_its_class_shares_where_others_are_asked_for() -> None:

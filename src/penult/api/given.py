@@ -61,8 +61,7 @@ def use_prior(predictor: Predictor, prior: str | Mapping[str, float] | None, ans
     if prior is None:
         return
     if prior != "estimate":
-        text = prior if isinstance(prior, str) else ",".join(f"{name}={share}" for name, share in prior.items())
-        predictor.use_prior(parse_prior(text, predictor.bundle.classes, bundle.training_prior(predictor.bundle)))
+        predictor.use_prior(parse_prior(prior, predictor.bundle.classes, bundle.training_prior(predictor.bundle)))
         return
     predictor.watch_drift()
     answer()
