@@ -1,4 +1,4 @@
-"""How shares, counts and names are written, the same everywhere: terminal, page, notebook, findings, figures."""
+"""How shares, counts and names are written and read, the same everywhere: terminal, page, notebook, findings, figures."""
 
 from __future__ import annotations
 
@@ -99,6 +99,21 @@ def digits(value: float | None) -> str:
 def is_url(text: str) -> bool:
     """Tell whether a text is the address of something in an object store (`penult.objects`)."""
     return text.startswith(("s3://", "gs://", "az://"))
+
+
+def parse_number(text: str) -> float | None:
+    """Return the finite number that a text is; None for what is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def parse_share(text: str) -> float | None:
+    """Return the share of `0.95` or `95%`, which may be any number; None for what is none."""
+    value = parse_number(text.strip().removesuffix("%"))
+    return value / 100 if value is not None and text.strip().endswith("%") else value
 
 
 def parse_size(text: str) -> int | None:

@@ -17,7 +17,7 @@ from penult.errors import InputError, unknown
 from penult.evaluate.conformal import Coverage, check_coverage, conformal
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.operating import OperatingPoint, by_folds, choose_threshold, measure_point
-from penult.texts import printable
+from penult.texts import parse_number, parse_share, printable
 
 Cost = tuple[str, str, float]  # class, called which, cost
 
@@ -82,7 +82,7 @@ def parse_target(text: str) -> Target:
     """Return the target that `recall defective 0.95` says. Raises `InputError`."""
     words = text.split()
     if len(words) >= 3 and words[0].lower() in MEASURES:
-        value = _number(words[-1].removesuffix("%"), 100 if words[-1].endswith("%") else 1)
+        value = parse_share(words[-1])
         if value is not None and 0 < value < 1:
             return Target(cast(Measure, words[0].lower()), " ".join(words[1:-1]), value)
     raise InputError(
@@ -97,7 +97,7 @@ def parse_cost(text: str) -> list[Cost]:
     for part in text.split(","):
         mistake, sign, number = part.rpartition("=")
         label, arrow, called = mistake.partition(">")
-        cost = _number(number)
+        cost = parse_number(number)
         if not sign or not arrow or not label.strip() or not called.strip() or not is_cost(cost):
             raise InputError(
                 f"the cost {printable(part[:80])!r} is no mistake with its cost, and no file; give --cost 'A>B=10' (a photo "
@@ -124,20 +124,13 @@ def _costs(rows: Iterator[tuple[int, list[str]]], path: str | Path) -> Iterator[
         names = cells[:1] * (len(header) - 1)
         table = zip(names, header[1:], cells[1:], strict=False)
         for label, called, number in [(cells[0], cells[1], cells[2])] if listed and len(cells) == 3 else table:
-            cost = _number(number)
+            cost = parse_number(number)
             if not is_cost(cost):
                 raise InputError(
                     f"{printable(path)}: line {line} has the cost {printable(number[:40])!r}, which is no number from 0 on; "
                     "write columns true,predicted,cost, or a row for each true class and a column for each predicted one."
                 )
             yield label.strip(), called.strip(), cast(float, cost)
-
-
-def _number(text: str, scale: float = 1) -> float | None:
-    try:
-        return float(text) / scale
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)

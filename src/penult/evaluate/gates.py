@@ -5,13 +5,12 @@ In: what was asked, and an evaluation as plain values. Out: which gates were mis
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError, unknown
-from penult.texts import digits, percent, printable
+from penult.texts import digits, parse_number, parse_share, percent, printable
 
 NAMES = {"accuracy": "accuracy", "log_loss": "log loss", "recall": "recall"}
 
@@ -86,7 +85,7 @@ def parse_gates(
     """
     gates = [] if accuracy is None else [Gate("--min-accuracy", "accuracy", _share("--min-accuracy", accuracy))]
     if log_loss is not None:
-        value = _number(log_loss)
+        value = parse_number(log_loss)
         if value is None or value < 0:
             raise InputError(f"--max-log-loss {printable(log_loss)!r} is not a number from 0 up; give one, such as 0.2.")
         gates.append(Gate("--max-log-loss", "log_loss", value))
@@ -102,17 +101,7 @@ def parse_gates(
 
 def _share(option: str, text: str) -> float:
     """Return a share that is written as 0.95 or 95%."""
-    value = _number(text.strip().removesuffix("%"))
-    if value is not None and text.strip().endswith("%"):
-        value /= 100
+    value = parse_share(text)
     if value is None or not 0 <= value <= 1:
         raise InputError(f"{option} {printable(text)!r} is not a share from 0 to 1; give one, such as 0.95 or 95%.")
     return value
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

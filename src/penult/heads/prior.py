@@ -18,6 +18,7 @@ from penult.arrays import default_errors
 from penult.errors import InputError, listed, unknown
 from penult.heads.methods import find_head
 from penult.heads.scoring import HeadState
+from penult.texts import parse_share
 
 Floats = NDArray[np.float64]
 
@@ -96,12 +97,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _share(name: str, value: Any) -> float:
-    try:
-        text = str(value)
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = np.nan
-    if not 0 < share < 1:
+    share = parse_share(str(value))
+    if share is None or not 0 < share < 1:
         raise InputError(
             f"the share of {name!r} in --prior is {value}; give a number above 0 and below 1, such as 0.1 (a class that never "
             "occurs gets a small one, such as 0.001)."
