@@ -208,6 +208,18 @@ def test_the_page_has_all_photos_escaped_and_says_what_it_shows(finished: Finish
         penult.report.predictions.PredictionPage(penult.load_model(finished.folder), 201)
 
 
+def test_the_page_marks_as_unlike_the_photos_that_the_summary_counts(finished: Finished, tmp_path: Path) -> None:
+    model = penult.load_model(finished.folder)
+    page, summary = penult.report.predictions.PredictionPage(model, heats=0), PredictionSummary(model.bundle)
+    proba, novelty = np.full((3, 2), 0.5), np.array([0.999, 1.0, 1.004])  # all of them are shown as 1.00
+    answers = Predictions(tuple("abc"), model.bundle.classes, proba, {}, novelty)
+    page.add(answers, [np.zeros((8, 8, 3), np.uint8)] * 3)
+    summary.add(answers)
+    text = page.write(tmp_path / "page.html", summary).read_text(encoding="utf-8")
+    data = json.loads(text.split('id="photos">')[1].split("</script>")[0])
+    assert [data["files"][i] for i in data["unlike"]] == ["c"] and summary.unlike == 1
+
+
 def test_of_many_photos_the_page_has_those_to_look_at_first_and_a_sample(finished: Finished) -> None:
     sample = PhotoSample(most=20)
     rng = np.random.default_rng(0)

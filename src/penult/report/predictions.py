@@ -254,6 +254,7 @@ def _data(rows: Sequence[PhotoAnswer], classes: Sequence[str], pictures: dict[st
         "far": [-1 if one.novelty is None else round(100 * min(one.novelty, 1e6)) for one in answers],
         "sets": {i: [classes.index(c) for c in one.prediction_set] for i, one in enumerate(answers) if one.prediction_set},
         "known": [i for i, row in enumerate(rows) if row.known],
+        "unlike": [i for i, one in enumerate(answers) if one.unlike],  # as the summary counts them: 1.004 is shown as 1.00
         "bad": {i: one.failure.reason for i, one in enumerate(answers) if one.failure is not None},
         "unsure": hundredths(UNSURE),
         "each": EACH_PAGE,

@@ -1,5 +1,5 @@
 // The photos of a page of predictions: filtered, sorted, a page at a time, so that ten thousand of them are no heavier than sixty.
-const known = new Set(data.known);
+const known = new Set(data.known), unlike = new Set(data.unlike);
 const asked = {class: byId('filter-class'), kind: byId('filter-kind'), sort: byId('filter-sort'), file: byId('filter-file')};
 const folded = data.files.map((name) => name.toLowerCase());
 const collator = new Intl.Collator(undefined, {numeric: true});
@@ -14,7 +14,7 @@ const kinds = {
   all: () => true,
   unsure: (row) => data.sure[row] >= 0 && data.sure[row] < data.unsure,
   sure: (row) => data.sure[row] >= data.unsure,
-  unlike: (row) => data.far[row] > 100,
+  unlike: (row) => unlike.has(row),
   known: (row) => known.has(row),
   bad: (row) => row in data.bad,
   heat: (row) => row in data.heat,
