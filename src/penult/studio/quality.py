@@ -31,7 +31,6 @@ HELPED, HELP = 3, 20  # classes that are told what would help, and photos for ea
 FEW = 10  # labelled photos of a class below which its recall says nothing
 SETTLED = 0.02  # share of the answers that may still change while the labels double
 NARROW = 0.1  # half width of the exam's interval that is enough to stop at
-DOUBT_LEFT = 0.01  # share of photos expected wrong below which labels gain next to nothing
 
 
 @dataclass(frozen=True, slots=True)
