@@ -12,7 +12,7 @@ SITUATIONS ?= 1000
 TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint reference types types-js imports test-extras bench fuzz format clean
+.PHONY: help setup demo test cover check lint reference messages types types-js imports test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -33,6 +33,9 @@ test: $(STAMP)   ## every test that needs no extra and no network
 
 reference: $(STAMP)  ## write the options of all commands into docs/commands.md
 	$(BIN)/python tests/reference.py
+
+messages: $(STAMP)   ## collect the texts that people read, update the translations, compile them
+	$(BIN)/python packaging/messages.py
 
 lint: $(STAMP)   ## style
 	$(BIN)/ruff check .

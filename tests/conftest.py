@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from objectstore import faulty_s3, s3, s3_server  # noqa: F401 - fixtures of every test that needs an object store
+from penult import i18n
 
 if TYPE_CHECKING:
     from finished import Finished
@@ -39,11 +40,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test sees the user's cache, settings or colours."""
+    """No test sees the user's cache, settings, language or colours."""
     for name in [n for n in os.environ if n.startswith("PENULT_") and n != "PENULT_TEST_PHOTOS"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PENULT_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("PENULT_LANG", "en")  # also of the commands that a test starts
+    i18n.set_language("en")
 
 
 def draw(kind: str, number: int, side: int = 40) -> np.ndarray:

@@ -665,6 +665,8 @@ def sites() -> Iterator[Site]:
 
 
 def literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "ngettext"):
+        return re.sub(r"\{\w[^{}]*\}", "{}", literal(node.args[-1 if node.func.id == "_" else 1]))
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):

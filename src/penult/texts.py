@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from penult.i18n import ngettext
+
 NONE = "–"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -56,8 +58,9 @@ def measured(value: float | None, low: float | None, high: float | None, share: 
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """Return `1 photo` or `2,340 photos`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    """Return `1 photo` or `2,340 photos`, in the language of the process; a literal word is found by `make messages`."""
+    singular, plural = f"{{n:,}} {one}", f"{{n:,}} {many or one + 's'}"
+    return ngettext(singular, plural, number)
 
 
 def label_separator(labels: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from penult.errors import InputError, unknown
 
 FILE, PROJECT = "penult.toml", "pyproject.toml"
 OWN = ("PENULT_CACHE", "PENULT_TOKEN")  # read where they are used: who calls penult from Python has them, too
-OTHER = ("PENULT_CONFIG", "PENULT_DEBUG", "PENULT_BENCH_LOG", "PENULT_TEST_PHOTOS")
+OTHER = ("PENULT_CONFIG", "PENULT_DEBUG", "PENULT_LANG", "PENULT_BENCH_LOG", "PENULT_TEST_PHOTOS")
 _NEVER = ("help", "version", "config", "no-config")
 _MOST = 1 << 20  # bytes of a file
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
