@@ -14,11 +14,19 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from penult.i18n import _, language
 from penult.texts import printable
 
 VOID = frozenset({"img", "meta", "input", "br", "col", "link", "wbr"})
 GRAY = "rgba(128,128,128,.35)"
 CELL = f"padding:2px 10px;border-bottom:1px solid {GRAY};text-align:"
+TAGS = {"zh": "zh-CN"}  # of languages, where the tag is more than the name
+CALLS = re.compile(r"""\bt\(\s*(['"])((?:\\.|(?!\1).)*)\1""")  # t("a text", ...)
+TRANSLATE = """\
+// A text in the language of the page, its values put in: the block "texts" has those of this page's scripts, none in English.
+const texts = JSON.parse(document.getElementById('texts')?.textContent ?? '{}');
+const t = (text, values = {}) => (texts[text] ?? text).replace(/\\{(\\w+)\\}/g, (all, name) => values[name] ?? all);
+"""
 SHOWN = 20  # rows of a table in a notebook
 WIDE, HIGH = 260, 150  # a chart in a notebook, in pixels
 
@@ -40,6 +48,13 @@ def text(value: object) -> Html:
 def prose(sentence: str) -> Html:
     """Return a sentence of ours so set that numbers are not torn: no line ends inside 98.1-99.7."""
     return Html(re.sub(r"(?<=\d)-(?=\d)", "&#8288;–&#8288;", str(text(sentence))))
+
+
+def phrase(sentence: str, /, **values: object) -> Html:
+    """Return a sentence whose `{names}` stand for markup or text: `phrase(_("Next: {line}."), line=tag("code", "ls"))`."""
+    parts = re.split(r"\{(\w+)\}", sentence)
+    told = (values[part] if i % 2 else part for i, part in enumerate(parts))
+    return join(part if isinstance(part, Html) else prose(str(part)) for part in told)
 
 
 def file_name(file: str, before: str = "") -> Html:
@@ -83,6 +98,20 @@ def json_block(identity: str, value: Any) -> Html:
     for sign in "<>&":
         packed = packed.replace(sign, f"\\u{ord(sign):04x}")
     return Html(f'<script type="application/json" id="{text(identity)}">{packed}</script>')
+
+
+def language_tag() -> str:
+    """Return the language of a page for its `html` element: `en`, `zh-CN`."""
+    return TAGS.get(language(), language())
+
+
+def script_texts(*scripts: str) -> Html:
+    """Return the texts of a page's scripts in the page's language, as the block that `TRANSLATE` in front of them reads.
+
+    They are the literals of their calls `t("a text {n}", {n: 3})`, which `make messages` collects.
+    """
+    found = (re.sub(r"\\(.)", r"\1", call[1]) for script in scripts for call in CALLS.findall(script))
+    return json_block("texts", {one: said for one in found if (said := _(one)) != one})
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -76,10 +76,8 @@ def _(message: str, /, **values: object) -> str:
 
 def ngettext(singular: str, plural: str, n: int, /, **values: object) -> str:
     """Return the text for `n` things, with `n` and the `values` put in."""
-    if language() == "en":
-        text = singular if n == 1 else plural
-    else:
-        text = _catalogue(language()).ngettext(singular, plural, n)
+    english = singular if n == 1 else plural
+    text = english if language() == "en" else _catalogue(language()).ngettext(singular, plural, n)
     return text.format(n=n, **values)
 
 
@@ -89,7 +87,7 @@ def pgettext(context: str, message: str, /, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
+def N_(message: str) -> str:
     """Mark a text for translation where it is defined, and return it as it is."""
     return message
 

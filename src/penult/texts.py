@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from penult.i18n import ngettext
+from penult.i18n import _, language, ngettext, pgettext
 
 NONE = "–"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -61,6 +61,21 @@ def count(number: int, one: str, many: str = "") -> str:
     """Return `1 photo` or `2,340 photos`, in the language of the process; a literal word is found by `make messages`."""
     singular, plural = f"{{n:,}} {one}", f"{{n:,}} {many or one + 's'}"
     return ngettext(singular, plural, number)
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: it begins with a capital and ends with a full stop; nothing for nothing."""
+    return _("{text}.", text=f"{text[:1].upper()}{text[1:]}") if text else ""
+
+
+def gap() -> str:
+    """Return what stands between two sentences: a space, nothing where the full stop has room of its own."""
+    return "" if language() == "zh" else " "
+
+
+def enumeration(parts: Iterable[str]) -> str:
+    """Return names or phrases one after the other, with commas between."""
+    return pgettext("between the items of a list", ", ").join(parts)
 
 
 def label_separator(labels: Sequence[str]) -> str:
