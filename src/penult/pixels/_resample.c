@@ -1,7 +1,8 @@
 /* Resize a picture and keep a crop of it, to the bit as Pillow does, and only what the crop shows.
 
    In: pixels (a buffer, or what Pillow's `__arrow_c_array__` gives), sizes, the crop. Out: RGB bytes in a buffer.
-   It must not know recipes, files, or Pillow's own structures.
+   It must not know recipes, files, or Pillow's own structures. It keeps to the stable ABI of Python 3.11 (setup.py asks
+   for it), so that one build serves every later Python; memory is therefore the C library's, not PyMem_Raw's.
 
    The arithmetic: an output byte is a sum of input bytes, each times a weight of 22 binary digits behind the point, from
    a filter that is stretched by the scale; sums are rounded to bytes between the two passes and after them. Rows do not
@@ -14,6 +15,7 @@
 #include <Python.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DIGITS 22           /* of a weight, behind the binary point */
@@ -76,9 +78,9 @@ static int weigh(Reach *reach, int in, int out, int start, int kept, int bicubic
     int i, j, failed = DONE;
 
     reach->most = (int)ceil(support) * 2 + 1;
-    reach->from = PyMem_RawCalloc(kept, 2 * sizeof(int));
-    reach->weights = PyMem_RawCalloc((size_t)reach->most * kept, sizeof(int32_t));
-    exact = PyMem_RawCalloc(reach->most, sizeof(double));
+    reach->from = calloc(kept, 2 * sizeof(int));
+    reach->weights = calloc((size_t)reach->most * kept, sizeof(int32_t));
+    exact = calloc(reach->most, sizeof(double));
     if (!reach->from || !reach->weights || !exact) failed = NO_MEMORY;
     reach->count = reach->from + kept;
     reach->first = in;
@@ -101,7 +103,7 @@ static int weigh(Reach *reach, int in, int out, int start, int kept, int bicubic
         if (from < reach->first) reach->first = from;
         if (from + count > reach->last) reach->last = from + count;
     }
-    PyMem_RawFree(exact);
+    free(exact);
     return failed;
 }
 
@@ -233,7 +235,7 @@ typedef struct {
 static int across(uint8_t *result, const Plane *plane, size_t rows, const Reach *reach, int kept) {
     const size_t pixel = (size_t)plane->step * TURNED, made = (size_t)plane->bands * TURNED; /* bytes when turned */
     const size_t pixels = reach->last - reach->first, width = (size_t)kept * plane->bands;
-    uint8_t *turned = PyMem_RawCalloc(pixels, pixel), *blended = PyMem_RawCalloc(kept, made);
+    uint8_t *turned = calloc(pixels, pixel), *blended = calloc(kept, made);
     const int failed = turned && blended ? DONE : NO_MEMORY;
     size_t top;
     int x;
@@ -246,8 +248,8 @@ static int across(uint8_t *result, const Plane *plane, size_t rows, const Reach 
                   reach->weights + (size_t)reach->most * x, reach->count[x], made);
         turn(result + width * top, width, blended, TURNED, width, some);
     }
-    PyMem_RawFree(turned);
-    PyMem_RawFree(blended);
+    free(turned);
+    free(blended);
     return failed;
 }
 
@@ -280,7 +282,7 @@ static int resample(uint8_t *made, Plane plane, const Job *job) {
         const size_t rows = job->down_first ? size : (size_t)(y.last - y.first);
         const size_t n = job->down_first ? (size_t)(x.last - x.first) * plane.step : size * plane.bands;
         plane.bytes += plane.row * y.first + (size_t)plane.step * x.first;
-        if (!(between = PyMem_RawCalloc(rows, n))) failed = NO_MEMORY;
+        if (!(between = calloc(rows, n))) failed = NO_MEMORY;
         else if (job->down_first) {
             down(between, plane.bytes, plane.row, n, &y, job->size);
             plane.bytes = between;
@@ -289,11 +291,11 @@ static int resample(uint8_t *made, Plane plane, const Job *job) {
         } else if (!(failed = across(between, &plane, rows, &x, job->size)))
             down(made, between, n, n, &y, job->size);
     }
-    PyMem_RawFree(between);
-    PyMem_RawFree(x.from);
-    PyMem_RawFree(x.weights);
-    PyMem_RawFree(y.from);
-    PyMem_RawFree(y.weights);
+    free(between);
+    free(x.from);
+    free(x.weights);
+    free(y.from);
+    free(y.weights);
     return failed;
 }
 
@@ -305,10 +307,10 @@ static int resample_to_rgb(uint8_t *rgb, Plane plane, const Job *job) {
     int failed;
 
     if (plane.bands == 3) return resample(rgb, plane, job);
-    if (!(grey = PyMem_RawCalloc(n, 1))) return NO_MEMORY;
+    if (!(grey = calloc(n, 1))) return NO_MEMORY;
     failed = resample(grey, plane, job);
     for (i = 0; i < n && !failed; i++) rgb[3 * i] = rgb[3 * i + 1] = rgb[3 * i + 2] = grey[i];
-    PyMem_RawFree(grey);
+    free(grey);
     return failed;
 }
 
