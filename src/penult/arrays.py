@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.i18n import _
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -81,8 +82,13 @@ def check_blocks(d: int, blocks: Sequence[int] | None) -> tuple[int, ...]:
     widths = tuple(int(width) for width in blocks)
     if sum(widths) != d or min(widths, default=0) < 1:
         raise InputError(
-            f"the block widths {widths} add up to {sum(widths)}, and X has {d} columns; "
-            "give the width of each backbone's block, in the order of the columns, or leave blocks out"
+            _(
+                "the block widths {widths} add up to {sum}, and X has {d} columns; give the width of each backbone's "
+                "block, in the order of the columns, or leave blocks out",
+                widths=widths,
+                sum=sum(widths),
+                d=d,
+            )
         )
     return widths
 

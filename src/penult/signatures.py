@@ -119,7 +119,6 @@ _UNREAD = (
     UnreadFormat("PCX", SAVE, weak=tuple(bytes((10, version, 1)) for version in (0, 2, 3, 4, 5))),
 )
 _BY_EXTENSION = {extension: one for one in _UNREAD for extension in one.extensions.split()}
-UNREAD_PHOTOS = tuple(sorted({one.files for one in _BY_EXTENSION.values() if one.photo}))  # what a log of a scan calls them
 HEAD = 132  # bytes that tell a format, where any do; DICOM says so behind a preamble of 128
 
 _OTHER_VIDEO_BOXES = (b"wide", b"mdat", b"moov", b"skip", b"free")  # QuickTime begins with these, too

@@ -21,6 +21,7 @@ from penult.heads import HeadState, novelty, scorer
 from penult.heads.novelty import NoveltyReference
 from penult.heads.prior import held_shares
 from penult.heads.reference import TrainingReference, check_reference
+from penult.i18n import N_, _
 
 FORMAT = 1
 Task = Literal["classes", "labels"]  # one class a photo, or any number of labels
@@ -132,8 +133,11 @@ def precision_here(model: Bundle, asked: str, device: str) -> str:
         return asked  # the networks say it
     if asked == "int8":
         raise InputError(
-            f"this model was trained in {model.precision} and has no networks in int8; leave --precision out, or train again "
-            "with --precision int8."
+            _(
+                "this model was trained in {precision} and has no networks in int8; leave --precision out, or train "
+                "again with --precision int8.",
+                precision=model.precision,
+            )
         )
     if asked != "auto" or model.precision == "f32":
         return "f32" if asked == "auto" else asked
@@ -161,22 +165,22 @@ def check(model: Bundle) -> None:
     _names(model)
     widths = tuple(backbone.width for backbone in model.backbones)
     if any(type(width) is not int or width < 1 for width in model.widths) or (widths and widths != model.widths):
-        raise ValueError(f"its blocks {model.widths[:10]} are not the widths of its networks {widths[:10]}")
+        raise ValueError(_("its blocks {blocks} are not the widths of its networks {widths}", blocks=model.widths[:10], widths=widths[:10]))
     facts = model.head.facts
     if not _fits(facts["blocks"], model.widths) or facts["classes"] != len(model.classes):
-        raise ValueError("its head was made for other networks or classes")
+        raise ValueError(_("its head was made for other networks or classes"))
     scorer(model.head.kind, model.head.arrays, facts)
     _task(model)
     decision_of(model)
-    _probabilities("prior", model.prior[None], model)
+    _probabilities(N_("prior"), model.prior[None], model)
     if "prior" in model.facts:
-        _probabilities("prior of the place of use", held_prior(model)[None], model)
-    _probabilities("class shares of training", training_prior(model)[None], model)
+        _probabilities(N_("prior of the place of use"), held_prior(model)[None], model)
+    _probabilities(N_("class shares of training"), training_prior(model)[None], model)
     if model.selftest:
         _selftest(model.selftest, model)
     if model.novelty is not None:
         if not _fits(model.novelty.facts["blocks"], model.widths):
-            raise ValueError("its measure of novelty was made for other networks")
+            raise ValueError(_("its measure of novelty was made for other networks"))
         novelty.reference(model.novelty.arrays, model.novelty.facts)
     if model.seen is not None:
         _seen(model.seen)
@@ -192,18 +196,18 @@ def _fits(blocks: Any, widths: tuple[int, ...]) -> bool:
 def _names(model: Bundle) -> None:
     classes = model.classes
     if len(classes) < 2 or not all(isinstance(name, str) and name for name in classes) or len(set(classes)) != len(classes):
-        raise ValueError("its classes are not two or more different names")
+        raise ValueError(_("its classes are not two or more different names"))
     if not isinstance(model.engine, str) or model.precision not in _PRECISIONS or not isinstance(model.facts, Mapping):
-        raise ValueError("its engine, precision or facts are invalid")
+        raise ValueError(_("its engine, precision or facts are invalid"))
 
 
 def _task(model: Bundle) -> None:
     """Raise `ValueError` where head and facts are of two tasks, or the thresholds are none."""
     if (model.head.kind == "labels") != (model.task == "labels"):
-        raise ValueError("its head was made for another task than its answers")
+        raise ValueError(_("its head was made for another task than its answers"))
     given = model.facts.get("thresholds") if model.task == "labels" else [0.5] * len(model.classes)
     if not isinstance(given, list) or len(given) != len(model.classes) or not all(_is_share(one) for one in given):
-        raise ValueError(f"its thresholds are not {len(model.classes)} probabilities")
+        raise ValueError(_("its thresholds are not {n} probabilities", n=len(model.classes)))
 
 
 def _is_share(value: Any) -> bool:
@@ -215,24 +219,24 @@ def _probabilities(name: str, proba: NDArray[Any], model: Bundle) -> None:
     k = len(model.classes)
     fine = proba.ndim == 2 and proba.shape[1] == k and proba.dtype.kind == "f" and np.isfinite(proba).all()
     if not fine or (proba < 0).any() or (proba > 1 + _CLOSE).any():
-        raise ValueError(f"its {name} is no distribution over its {k} classes")
+        raise ValueError(_("its {name} is no distribution over its {k} classes", name=_(name), k=k))
     if model.task == "classes" and (np.abs(proba.sum(axis=1) - 1) > _CLOSE).any():
-        raise ValueError(f"its {name} is no distribution over its {k} classes")
+        raise ValueError(_("its {name} is no distribution over its {k} classes", name=_(name), k=k))
 
 
 def _selftest(samples: Mapping[str, NDArray[Any]], model: Bundle) -> None:
     if set(samples) != {"images", "proba"}:
-        raise ValueError("its self-test is not pictures and their answers")
+        raise ValueError(_("its self-test is not pictures and their answers"))
     images, proba = samples["images"], samples["proba"]
     sides = images.shape[1:3]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not all(1 <= s <= _SIDE for s in sides):
-        raise ValueError(f"the pictures of its self-test are {images.dtype} {images.shape}, which are not pictures")
+        raise ValueError(_("the pictures of its self-test are {dtype} {shape}, which are not pictures", dtype=images.dtype, shape=images.shape))
     if not 1 <= len(images) <= _SAMPLES or len(proba) != len(images):
-        raise ValueError(f"its self-test has {len(images)} pictures and {len(proba)} answers")
-    _probabilities("self-test", proba, model)
+        raise ValueError(_("its self-test has {n} pictures and {m} answers", n=len(images), m=len(proba)))
+    _probabilities(N_("self-test"), proba, model)
 
 
 def _seen(kept: NDArray[np.uint64]) -> None:
     """Raise `ValueError` for digests that `seen_digests` would not return."""
     if kept.dtype != _DIGEST or kept.ndim != 1 or not 1 <= len(kept) <= MOST_PHOTOS or (kept[1:] <= kept[:-1]).any():
-        raise ValueError("its list of training photos is not sorted digests")
+        raise ValueError(_("its list of training photos is not sorted digests"))

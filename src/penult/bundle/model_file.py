@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from penult import runs, store, untrusted
 from penult.backbones import Backbone
 from penult.bundle.model import ABOUT, FORMAT, SUMS, Bundle, check
-from penult.errors import DamagedFile, InputError, InternalError, PenultError
+from penult.errors import DamagedFile, InputError, InternalError, PenultError, listed
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
 from penult.heads.reference import TrainingReference
+from penult.i18n import _
 from penult.texts import printable
 
 _MEMBER = re.compile(
@@ -31,7 +32,7 @@ _MEMBER = re.compile(
 )
 _MOST = 1000  # members
 _WRONG = (PenultError, KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
-_NAMED = 10  # names of members in a message
+_NAMED, _LONGEST = 10, 400  # names of members in a message, and their printable letters
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -42,7 +43,9 @@ def load_bundle(path: str | Path) -> Bundle:
         with untrusted.open_file(path) as file:
             return read_bundle(file, str(path))
     except FileNotFoundError:
-        raise InputError(f"there is no model at {printable(path)}; `penult train` writes one as RUN/model.penult.") from None
+        raise InputError(
+            _("there is no model at {path}; `penult train` writes one as RUN/model.penult.", path=printable(path))
+        ) from None
     except OSError as error:  # a pipe, no permission
         raise _incomplete(str(path), error) from error
 
@@ -54,7 +57,10 @@ def model_path(path: str | Path) -> Path:
         path = path / "model.penult"
     if path.is_dir():
         raise InputError(
-            f"{printable(path)} is a folder without a model.penult; give the folder of a run, or its model.penult."
+            _(
+                "{path} is a folder without a model.penult; give the folder of a run, or its model.penult.",
+                path=printable(path),
+            )
         )
     return path
 
@@ -70,11 +76,15 @@ def read_bundle(file: IO[bytes], path: str) -> Bundle:
     try:
         return parse(members)
     except _WRONG as error:
-        raise DamagedFile(f"{printable(path)} is a zip, but not a penult model: {_reason(error)}; train again.") from error
+        raise DamagedFile(
+            _("{path} is a zip, but not a penult model: {reason}; train again.", path=printable(path), reason=_reason(error))
+        ) from error
 
 
 def _incomplete(path: str, error: Exception) -> DamagedFile:
-    return DamagedFile(f"{printable(path)} is not a complete penult model ({error}); copy it again, or train again.")
+    return DamagedFile(
+        _("{path} is not a complete penult model ({error}); copy it again, or train again.", path=printable(path), error=error)
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -87,7 +97,7 @@ def _checked_members(path: str, file: IO[bytes]) -> dict[str, bytes]:
     """Return the members, each equal to its sha256; nothing has been parsed yet."""
     archive = untrusted.StoredZip(file, _MOST)
     if SUMS not in archive.names:
-        raise ValueError("it has no list of checksums")
+        raise ValueError(_("it has no list of checksums"))
     data = {name: archive.read(name) for name in archive.names}
     lines = (line.partition("  ") for line in data.pop(SUMS).decode().splitlines())
     sums = {name: digest for digest, _, name in lines}
@@ -95,10 +105,13 @@ def _checked_members(path: str, file: IO[bytes]) -> dict[str, bytes]:
     changed = sorted(n for n in data if n not in strange and hashlib.sha256(data[n]).hexdigest() != sums[n])
     if strange or changed:
         wrong = [printable(name[:80]) for name in strange + changed]
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise DamagedFile(
-            f"{printable(path)} was damaged or changed after it was saved: {', '.join(wrong[:_NAMED])}{more}; "
-            "copy it again from where it was made, or train again."
+            _(
+                "{path} was damaged or changed after it was saved: {files}; copy it again from where it was "
+                "made, or train again.",
+                path=printable(path),
+                files=listed(wrong, _NAMED, _LONGEST),
+            )
         )
     return data
 
@@ -108,13 +121,13 @@ def parse(members: dict[str, bytes]) -> Bundle:
     about = untrusted.parse_json(members[ABOUT])
     version = about["format"]
     if type(version) is not int or version < 1:
-        raise ValueError(f"its format is {str(version)[:40]!r}, which is not a number")
+        raise ValueError(_("its format is {version!r}, which is not a number", version=str(version)[:40]))
     if version > FORMAT:
-        raise ValueError(f"it has format {version}, this penult reads up to {FORMAT}; pip install --upgrade penult")
+        raise ValueError(_("it has format {version}, this penult reads up to {known}; pip install --upgrade penult", version=version, known=FORMAT))
     backbones = tuple(Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"]))
     head = about["head"]
     if not isinstance(about["classes"], list) or not isinstance(about["blocks"], list):
-        raise ValueError("its classes or blocks are not lists")
+        raise ValueError(_("its classes or blocks are not lists"))
     bundle = Bundle(
         tuple(about["classes"]),
         backbones,
@@ -140,7 +153,7 @@ def _arrays(members: dict[str, bytes], folder: str) -> dict[str, NDArray[Any]]:
             try:
                 found[name[len(folder) + 1 : -4]] = untrusted.parse_npy(data)
             except ValueError as error:
-                raise ValueError(f"{name} does not hold what its header says ({error})") from None
+                raise ValueError(_("{name} does not hold what its header says ({error})", name=name, error=error)) from None
     return found
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penult.errors import InputError, MissingExtra, PenultError
 from penult.export.parity import OUTPUTS
+from penult.i18n import _
 from penult.worker import Crashed, Worker
 
 WORK = "penult.export.litert:work"
@@ -47,10 +48,14 @@ def check_converter() -> None:
     if sys.version_info < OLDEST:
         here, needed = (".".join(map(str, version[:2])) for version in (sys.version_info, OLDEST))
         raise InputError(
-            f"exporting to LiteRT needs Python {needed} or later, this is {here}; use a newer Python, or --to network."
+            _(
+                "exporting to LiteRT needs Python {needed} or later, this is {here}; use a newer Python, or --to network.",
+                needed=needed,
+                here=here,
+            )
         )
     if any(importlib.util.find_spec(module) is None for module in ("onnx2tf", "ai_edge_litert")):
-        raise MissingExtra("exporting to LiteRT needs onnx2tf: pip install 'penult[litert]', in an environment of its own.")
+        raise MissingExtra(_("exporting to LiteRT needs onnx2tf: pip install 'penult[litert]', in an environment of its own."))
 
 
 def convert(graph: bytes, inputs: Sequence[Inputs]) -> LiteRTFile:
@@ -62,8 +67,11 @@ def convert(graph: bytes, inputs: Sequence[Inputs]) -> LiteRTFile:
             found: LiteRTFile = next(iter(child.answers()))
         except (Crashed, StopIteration) as error:
             raise PenultError(
-                f"converting to LiteRT ended without an answer ({error}), most often for lack of memory; close other "
-                "programs, or use --to network."
+                _(
+                    "converting to LiteRT ended without an answer ({error}), most often for lack of memory; close other "
+                    "programs, or use --to network.",
+                    error=error,
+                )
             ) from error
     return found
 
@@ -87,8 +95,11 @@ def work(sent: Iterator[LiteRTRequest]) -> Iterator[LiteRTFile]:
         except Exception as error:  # a library's own failure: never a traceback
             text = " ".join(str(error).split())[:400]
             raise PenultError(
-                f"onnx2tf cannot convert this model: {type(error).__name__}: {text}; use --to network, and a converter of "
-                "your device's."
+                _(
+                    "onnx2tf cannot convert this model: {name}: {text}; use --to network, and a converter of your device's.",
+                    name=type(error).__name__,
+                    text=text,
+                )
             ) from error
 
 

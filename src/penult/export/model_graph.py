@@ -17,6 +17,7 @@ from penult.export.geometry import Geometry
 from penult.export.head_graph import add_head, add_novelty
 from penult.export.nodes import DOUBLE, FLOAT, IR, OPSET, UINT8, Nodes
 from penult.heads.novelty import NoveltyReference
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_graph
 
@@ -73,14 +74,21 @@ def to_bytes(model: Any) -> bytes:
 
 def _check(model: Bundle) -> None:
     if not model.backbones:
-        raise InputError("this model was trained from feature files and has no network in it; train from images to export it.")
+        raise InputError(
+            _("this model was trained from feature files and has no network in it; train from images to export it.")
+        )
     if eight := [b.name for b in model.backbones if b.quantized]:
         raise InputError(
-            f"{', '.join(eight)} computes in 8 bits, which every runtime rounds differently, so an export would not give the "
-            "same answers; train without --precision int8 to export the model."
+            _(
+                "{eight} computes in 8 bits, which every runtime rounds differently, so an export would not give the "
+                "same answers; train without --precision int8 to export the model.",
+                eight=", ".join(eight),
+            )
         )
     if without := [b.name for b in model.backbones if b.function is not None]:
-        raise InputError(f"{', '.join(without)} is no network and cannot be exported; train with others (-b).")
+        raise InputError(
+            _("{without} is no network and cannot be exported; train with others (-b).", without=", ".join(without))
+        )
 
 
 def _network(backbone: Backbone) -> Any:
@@ -91,8 +99,12 @@ def _network(backbone: Backbone) -> Any:
     strange = sorted({onnx_graph.domain_of(node) for node in onnx_graph.all_nodes(model.graph.node)} - {""})
     if strange:
         raise InputError(
-            f"{backbone.name} uses operators that are not ONNX's own ({', '.join(strange)}), which other runtimes "
-            "lack; train with another network (-b) to export the model."
+            _(
+                "{name} uses operators that are not ONNX's own ({strange}), which other runtimes lack; train with "
+                "another network (-b) to export the model.",
+                name=backbone.name,
+                strange=", ".join(strange),
+            )
         )
     onnx_graph.set_outputs(model.graph, [("features", FLOAT, (backbone.width,))])
     onnx_graph.prune(model)

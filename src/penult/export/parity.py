@@ -19,6 +19,7 @@ from penult.bundle import Bundle
 from penult.embed import EmbedOptions
 from penult.errors import InputError, PenultError
 from penult.export.model_graph import Input, Weights
+from penult.i18n import _
 from penult.predict import Predictor
 
 OUTPUTS = ("probabilities", "novelty")  # what is compared
@@ -56,7 +57,7 @@ class ParityCheck:
     def __init__(self, model: Bundle, photos: Sequence[NDArray[np.uint8]], takes: Input) -> None:
         pictures = [*model.selftest.get("images", ()), *photos]
         if not pictures:
-            raise InputError("this model has no drawn pictures to compare with; give photos with --photos DIR.")
+            raise InputError(_("this model has no drawn pictures to compare with; give photos with --photos DIR."))
         predictor = Predictor(model, EmbedOptions(precision="f32", cache=False, workers=0), check=False)
         self._wanted = predictor.predict(pictures)
         predictor.close()
@@ -79,9 +80,16 @@ class ParityCheck:
         for what, difference in (("a probability", off), ("the novelty", unlike or 0.0)):
             if not difference <= bound:  # a NaN is not
                 raise PenultError(
-                    f"the exported graph answers otherwise than `penult predict` in {runtime} {version}: {what} differs by "
-                    f"{difference:.2g}, and {bound:g} is allowed, so nothing was written. Export in another format, or report "
-                    "it with the model's network."
+                    _(
+                        "the exported graph answers otherwise than `penult predict` in {runtime} {version}: {what} differs "
+                        "by {difference:.2g}, and {bound:g} is allowed, so nothing was written. Export in another format, or "
+                        "report it with the model's network.",
+                        runtime=runtime,
+                        version=version,
+                        what=what,
+                        difference=difference,
+                        bound=bound,
+                    )
                 )
         return Parity(runtime, version, len(answers), off, bound, unlike)
 

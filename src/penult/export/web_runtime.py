@@ -17,6 +17,7 @@ from pathlib import Path
 
 from penult import store, untrusted
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
+from penult.i18n import _
 from penult.texts import printable
 
 NAME, VERSION, LICENSE = "onnxruntime-web", "1.30.0", "MIT"
@@ -48,7 +49,9 @@ def _read(archive: str | Path) -> bytes:
         return untrusted.read_bytes(archive, _MOST)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{printable(archive)} cannot be read ({why}); give the file that `npm pack` wrote.") from error
+        raise InputError(
+            _("{archive} cannot be read ({why}); give the file that `npm pack` wrote.", archive=printable(archive), why=why)
+        ) from error
 
 
 def address() -> str:
@@ -60,21 +63,29 @@ def address() -> str:
 def _download() -> bytes:
     where = address()
     if not where.startswith(("https://", "http://")):
-        raise InputError(f"the npm registry {printable(where)} is no web address; correct NPM_CONFIG_REGISTRY.")
+        raise InputError(_("the npm registry {where} is no web address; correct NPM_CONFIG_REGISTRY.", where=printable(where)))
     try:
         with urllib.request.urlopen(where, timeout=_SECONDS) as answer:  # noqa: S310 - its digest is checked
             return bytes(answer.read(_MOST))
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise InputError(
-            f"{NAME} {VERSION}, which pages need, cannot be fetched from {where} ({getattr(error, 'reason', error)}); "
-            f"on a machine with internet access run `npm pack {NAME}@{VERSION}`, and give the file with --runtime FILE."
+            _(
+                "{name} {version}, which pages need, cannot be fetched from {where} ({getattr}); on a machine with "
+                "internet access run `npm pack {name}@{version}`, and give the file with --runtime FILE.",
+                name=NAME,
+                version=VERSION,
+                where=where,
+                getattr=getattr(error, "reason", error),
+            )
         ) from error
 
 
 def _unpacked(archive: bytes) -> dict[str, bytes]:
     """Return the files that a page needs. Raises `DamagedFile` for any other archive than that of this version."""
     if base64.b64encode(hashlib.sha512(archive).digest()).decode() != SHA512:
-        raise DamagedFile(f"this is not the archive of {NAME} {VERSION} as npm publishes it; get it again.")
+        raise DamagedFile(
+            _("this is not the archive of {name} {version} as npm publishes it; get it again.", name=NAME, version=VERSION)
+        )
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as package:
         found = {name: package.extractfile(member) for name, member in FILES.items()}
         return {name: file.read() for name, file in found.items() if file is not None}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.images.columns import TableOptions
 from penult.images.labels import LabelNormalizer, missing_names
 from penult.images.records import Image, kaggle_label, quoted
@@ -37,7 +38,11 @@ def labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: Ta
     found = by_folders(list(walk(folder, log, columns=table.refuse_for(folder))), log)
     if not found:
         raise InputError(
-            f"no images in '{printable(folder)}'{log.summary()}; give a folder that holds one folder of images for each class"
+            _(
+                "no images in '{folder}'{ignored}; give a folder that holds one folder of images for each class",
+                folder=printable(folder),
+                ignored=log.summary(),
+            )
         )
     told = any(map(has_own_label, found))
     if told:  # by a column, or by files beside the images: then folders say nothing
@@ -52,16 +57,16 @@ def labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: Ta
             log.ignore(NO_LABEL if told else OUTSIDE, image.id)
     labels = {str(image.label) for image in images}
     if told:
-        return _with_folder_labels(images, log, classes, "labels")
+        return _with_folder_labels(images, log, classes, N_("labels"))
     if not classes:
         _refuse_wrong_level(folder, images, labels, log)
     empty = [name for name in log.folders if name not in labels]
     if empty:
-        log.add_notes([f"empty folders are not taken as classes: {quoted(empty)}"])
+        log.add_notes([_("empty folders are not taken as classes: {names}", names=quoted(empty))])
     return _with_folder_labels(images, log, classes)
 
 
-def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str], what: str = "class folders") -> list[Image]:
+def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str], what: str = N_("class folders")) -> list[Image]:
     """Return the images with the labels that the names of their folders or files mean."""
     meant = LabelNormalizer(classes)
     result = relabelled(images, meant)
@@ -76,9 +81,14 @@ def _labelled_by_name(folder: str, found: list[Image], log: ScanLog, classes: Se
     odd = [image.id for image in images if image.label is None]
     if odd:
         raise InputError(
-            f"'{printable(folder)}' has images but no class folders, and these are not named like cat.123.jpg: "
-            f"{quoted(odd)}; put the images of each class into a folder of its own, "
-            f"or list them in a CSV with file,label{_hint_at_tables(folder)}"
+            _(
+                "'{folder}' has images but no class folders, and these are not named like cat.123.jpg: {names}; put "
+                "the images of each class into a folder of its own, or list them in a CSV with "
+                "file,label{hint}",
+                folder=printable(folder),
+                names=quoted(odd),
+                hint=_hint_at_tables(folder),
+            )
         )
     return _with_folder_labels(images, log, classes)
 
@@ -88,20 +98,33 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
     if len(labels) > 1 and all(map(is_part, labels)):
         parts = sorted(labels, key=lambda name: (not name.lower().startswith("train"), name))
         raise InputError(
-            f"the folders of '{printable(folder)}' are parts of a data set, not classes: {quoted(parts)}; "
-            f"give the part to learn from, such as '{printable(str(Path(folder, parts[0])))}'{_hint_at_tables(folder)}"
+            _(
+                "the folders of '{folder}' are parts of a data set, not classes: {parts}; give the part to learn "
+                "from, such as '{path}'{hint}",
+                folder=printable(folder),
+                parts=quoted(parts),
+                path=printable(str(Path(folder, parts[0]))),
+                hint=_hint_at_tables(folder),
+            )
         )
     if len(labels) > 1:
         return
     (name,) = labels
     levels = [image.inside.split("/") for image in images]
     inner = {below[1] if len(below) > 2 else kaggle_label(below[1]) for below in levels}
-    cure = "add a folder of images for each other class"
+    cure = _("add a folder of images for each other class")
     if len(inner) > 1 and None not in inner:
-        cure = f"if '{printable(name)}' holds the classes, give '{printable(str(Path(folder, name)))}'"
+        cure = _("if '{name}' holds the classes, give '{path}'", name=printable(name), path=printable(str(Path(folder, name))))
     raise InputError(
-        f"'{printable(folder)}' has one folder of images, '{printable(name)}'{log.summary()}, "
-        f"and a classifier needs two classes or more; {cure}{_hint_at_tables(folder, above=False)}"
+        _(
+            "'{folder}' has one folder of images, '{name}'{ignored}, and a classifier needs two classes or more; "
+            "{cure}{hint}",
+            folder=printable(folder),
+            name=printable(name),
+            ignored=log.summary(),
+            cure=cure,
+            hint=_hint_at_tables(folder, above=False),
+        )
     )
 
 
@@ -111,10 +134,17 @@ def _refuse_parts_of_names(source: str, found: Sequence[Image]) -> None:
     parts = {name: re.split(r"[\W_]", name, maxsplit=1)[0] for name in names}
     if len(set(parts.values())) > 1 and all(map(is_part, parts.values())):
         first = [name for name in names if parts[name].lower().startswith("train")]
-        cure = "put each part into a folder of its own, and give the part to learn from"
+        cure = _("put each part into a folder of its own, and give the part to learn from")
         if len(first) == 1:
-            cure = f"give the part to learn from, such as '{printable(str(Path(source, first[0])))}'"
-        raise InputError(f"the archives in '{printable(source)}' are parts of a data set: {quoted(names)}; {cure}")
+            cure = _("give the part to learn from, such as '{path}'", path=printable(str(Path(source, first[0]))))
+        raise InputError(
+            _(
+                "the archives in '{source}' are parts of a data set: {names}; {cure}",
+                source=printable(source),
+                names=quoted(names),
+                cure=cure,
+            )
+        )
 
 
 def is_part(name: str) -> bool:
@@ -133,8 +163,11 @@ def _hint_at_tables(folder: str, above: bool = True) -> str:
         names = [name for name in names if not re.match(r"sample|test|submission", name, re.IGNORECASE)]
         if names:
             found = [os.path.normpath(os.path.join(place, name)) for name in names]  # noqa: PTH118
-            which = "holds the labels, give that" if len(found) == 1 else "are about them, give the one that has their labels"
-            return f"; if {quoted(found)} {which} instead of the folder"
+            if len(found) == 1:
+                return _("; if {name} holds the labels, give that instead of the folder", name=quoted(found))
+            return _(
+                "; if {names} are about them, give the one that has their labels instead of the folder", names=quoted(found)
+            )
     return ""
 
 
@@ -146,8 +179,12 @@ def by_folders(found: list[Image], log: ScanLog) -> list[Image]:
     folders = [image.inside.partition("/") for image in found]
     if not all(slash for _, slash, _ in folders) or len({folder for folder, _, _ in folders}) < 2:
         return found
-    said = f"only {len(own):,} of {len(found):,} images have a label in a .cls or .json"
-    log.add_notes([f"labels come from the class folders: {said}"])
+    said = _(
+        "labels come from the class folders: only {n:,} of {every:,} images have a label in a .cls or .json",
+        n=len(own),
+        every=len(found),
+    )
+    log.add_notes([said])
     return [
         replace(image, label=folder, member=image.member and replace(image.member, label=None))
         for image, (folder, _, _) in zip(found, folders, strict=True)

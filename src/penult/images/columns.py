@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from penult.errors import InputError
+from penult.i18n import N_, _, ngettext
 from penult.images.label_cells import binary
 from penult.images.labels import normalize_label
 from penult.images.matching import Finder, Match
@@ -80,10 +81,18 @@ class TableOptions:
             values = {"--image-column": self.image_column, "--label-column": self.label_column, **values}
         given = [option for option, value in values.items() if value is not None]
         if given:
-            what = {"folder": "a folder", "objects": "an address", None: "a file"}.get(kind_of(source), "an archive")
+            kinds = {"folder": N_("a folder"), "objects": N_("an address"), None: N_("a file")}
             raise InputError(
-                f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} about a table, and '{printable(source)}' is {what}; "
-                "leave it out, or give a table that lists its images with --labels FILE"
+                ngettext(
+                    "{options} is about a table, and '{source}' is {what}; leave it out, or give a table that lists its "
+                    "images with --labels FILE",
+                    "{options} are about a table, and '{source}' is {what}; leave it out, or give a table that lists its "
+                    "images with --labels FILE",
+                    len(given),
+                    options=", ".join(given),
+                    source=printable(source),
+                    what=_(kinds.get(kind_of(source), N_("an archive"))),
+                )
             )
         return columns
 
@@ -134,10 +143,14 @@ def find_columns(
         found.labels = told or (() if options.label_column and not options.hints else choice.labels(need))
     choice.refuse_row_as_header()
     if found.problems and not found.headless:
-        found.problems.append(f"its first line names {quoted(list(header))}")
+        found.problems.append(_("its first line names {names}", names=quoted(list(header))))
     if len(found.labels) == 1 and (alike := choice.doubled(found.labels[0])):
-        what = f"its column '{printable(header[found.labels[0]])}' stands there twice, with different labels: {alike}"
-        found.complain(what, "remove one of them")
+        what = _(
+            "its column '{name}' stands there twice, with different labels: {rows}",
+            name=printable(header[found.labels[0]]),
+            rows=alike,
+        )
+        found.complain(what, _("remove one of them"))
     return found
 
 
@@ -156,11 +169,16 @@ def unused_columns(header: Sequence[str], found: Columns, rows: Sequence[Sequenc
         if at in (found.image, found.group, found.fold, *found.labels) or not repeated:
             continue
         if _norm(name) in _FOLD_NAMES and found.fold is None:
-            said.append(f"its column '{printable(name)}' was not used; if it has your folds, give --folds {printable(name)}")
+            said.append(
+                _("its column '{name}' was not used; if it has your folds, give --folds {name}", name=printable(name))
+            )
         if _norm(name) in _GROUP_NAMES and found.group is None:
             said.append(
-                f"its column '{printable(name)}' was not used; if photos with the same value there belong together, give "
-                f"--groups {printable(name)}, or the score may be too good"
+                _(
+                    "its column '{name}' was not used; if photos with the same value there belong together, give "
+                    "--groups {name}, or the score may be too good",
+                    name=printable(name),
+                )
             )
     return said
 
@@ -206,7 +224,7 @@ class _ColumnFinder:
             if wanted in names:
                 return names.index(wanted)
         if not self.options.hints:
-            self.found.complain(f"it has no column '{printable(name)}'", "give a column that it has")
+            self.found.complain(_("it has no column '{name}'", name=printable(name)), _("give a column that it has"))
         return None
 
     def several(self, names: str) -> tuple[int, ...]:
@@ -243,7 +261,7 @@ class _ColumnFinder:
 
     def _ask_for_header(self) -> None:
         self.found.headless = True
-        self.found.complain("its first line is a row, and no names of columns", "write file,label into a line above it")
+        self.found.complain(_("its first line is a row, and no names of columns"), _("write file,label into a line above it"))
 
     def _likely(self, free: Sequence[int]) -> int | None:
         """Return the column of a usual name, else the one whose cells are images."""
@@ -254,14 +272,14 @@ class _ColumnFinder:
         sure = [at for at in known if self.share(at) >= _HITS] or [at for at in free if self.share(at) >= _HITS]
         if len(sure) > 1 and not self._same_files(sure):
             self.found.complain(
-                f"the columns {quoted([self.header[at] for at in sure])} name different images",
-                "give the one that is meant with --image-column NAME",
+                _("the columns {names} name different images", names=quoted([self.header[at] for at in sure])),
+                _("give the one that is meant with --image-column NAME"),
             )
             return None
         if sure or known:  # where no file is found, they are said to be missing under the most usual name
             return (sure or known)[0]
         self.found.complain(
-            "none of its columns is known to name the images", "give the one that does with --image-column NAME"
+            _("none of its columns is known to name the images"), _("give the one that does with --image-column NAME")
         )
         return None
 
@@ -303,13 +321,19 @@ class _ColumnFinder:
             if len(rest) == 1:
                 return (rest[0],)
         if need:
-            which = f"the columns {quoted([self.header[at] for at in rest])} may all be" if rest else "no column is left to be"
-            cure = "give the one that is with --label-column NAME" if rest else "add one, or name it with --label-column NAME"
+            problem, cure = _("no column is left to be the label"), _("add one, or name it with --label-column NAME")
+            if rest:
+                problem = _("the columns {names} may all be the label", names=quoted([self.header[at] for at in rest]))
+                cure = _("give the one that is with --label-column NAME")
             called = [self.header[at] for at in rest if self._flag(at)]
             names = ",".join(called if len(called) <= _NAMED else [*called[:3], "..."])
             if len(called) > 1:
-                cure += f" (if each of those of 0 and 1 is a class, give --label-column '{printable(names)}')"
-            self.found.complain(f"{which} the label", cure)
+                cure = _(
+                    "{cure} (if each of those of 0 and 1 is a class, give --label-column '{names}')",
+                    cure=cure,
+                    names=printable(names),
+                )
+            self.found.complain(problem, cure)
         return ()
 
     def _flag(self, at: int) -> bool:

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from penult import untrusted
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.images.matching import Finder, Match, spellings
 from penult.images.records import Image, kaggle_label, quoted
 from penult.images.walk import GIVEN_NOT_IMAGE, REPEATED, ScanLog, path_kind, walk
@@ -38,19 +39,25 @@ def expand_sources(sources: Iterable[str]) -> list[str]:
     found: list[str] = []
     for source in sources:
         if source == "-":
-            found += _paths_of(_standard_input(), "on standard input")
+            found += _paths_of(_standard_input(), _("the list on standard input is empty; give a path a line"))
         elif source.startswith("@") and path_kind(source) == "nothing":
             try:
                 data = untrusted.read_bytes(source[1:], _MOST_LIST)
             except OSError as error:
                 raise InputError(
-                    f"the list '{printable(source[1:])}' cannot be read ({error.strerror}); give @FILE with a path a line"
+                    _(
+                        "the list '{source}' cannot be read ({reason}); give @FILE with a path a line",
+                        source=printable(source[1:]),
+                        reason=_(error.strerror),
+                    )
                 ) from error
-            found += _paths_of(data, f"'{printable(source[1:])}'")
+            found += _paths_of(data, _("the list '{source}' is empty; give a path a line", source=printable(source[1:])))
         elif _GLOB.search(source) and not is_url(source) and path_kind(source) == "nothing":
             fits = sorted(glob.glob(source, recursive=True), key=_order)  # noqa: PTH207 - absolute ones, too
             if not fits:
-                raise InputError(f"no file fits '{printable(source)}'; correct the pattern, or give the folder")
+                raise InputError(
+                    _("no file fits '{source}'; correct the pattern, or give the folder", source=printable(source))
+                )
             found += fits
         else:
             found.append(source)
@@ -64,17 +71,17 @@ def _order(path: str) -> list[tuple[str, str]]:
 def _standard_input() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError(
-            "- stands for a list of paths on standard input, and nothing is piped into it; pipe one, or give paths"
+            _("- stands for a list of paths on standard input, and nothing is piped into it; pipe one, or give paths")
         )
     return sys.stdin.buffer.read(_MOST_LIST)
 
 
-def _paths_of(data: bytes, where: str) -> list[str]:
+def _paths_of(data: bytes, empty: str) -> list[str]:
     data = data.removeprefix(b"\xef\xbb\xbf")
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
     paths = [os.fsdecode(line) for line in lines if line.strip()]
     if not paths:
-        raise InputError(f"the list {where} is empty; give a path a line")
+        raise InputError(empty)
     return paths
 
 
@@ -99,13 +106,18 @@ def labelled_given(paths: Sequence[str], log: ScanLog) -> list[Image]:
     odd = sorted({str(label) for label, alone in zip(labels, flat, strict=True) if alone and label not in below})
     if odd and not all(flat):
         raise InputError(
-            f"some of the folders have class folders in them, and others photos: {quoted(odd)}; give folders of one kind, and "
-            "photos to classify with --test"
+            _(
+                "some of the folders have class folders in them, and others photos: {names}; give folders of one kind, "
+                "and photos to classify with --test",
+                names=quoted(odd),
+            )
         )
     if "" in odd:
         raise InputError(
-            "the photos given lie in no folder that could be their class; give class folders, or a table of labels with "
-            "--labels FILE"
+            _(
+                "the photos given lie in no folder that could be their class; give class folders, or a table of "
+                "labels with --labels FILE"
+            )
         )
     return [replace(image, label=label) for image, label in zip(found, labels, strict=True)]
 
@@ -146,7 +158,7 @@ class PhotoFinder(Finder):
     """Finds among photos that were given what `Finder` finds among the files of a folder."""
 
     on_disk: ClassVar[bool] = False
-    missing: ClassVar[str] = "there are no photos of these names among those given"
+    missing: ClassVar[str] = N_("there are no photos of these names among those given")
 
     def __init__(self, photos: Iterable[Image], likely: str = "") -> None:
         super().__init__("", likely)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from penult.i18n import N_, _
 from penult.images.labels import LabelNormalizer, is_missing, says_missing
 from penult.texts import printable
 
@@ -25,10 +26,10 @@ _ITEM = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s,'"]+)""")
 _DECIMAL = re.compile(r"[+-]?\d*([.,]\d*)?")
 _MOST = 100_000  # different cells; who has more has no labels in them
 
-NO_ONE = "these rows have no 1 in any class column"
-TWO_ONES = "these rows have a 1 in more than one class column, where a photo has one class"
-NOT_BINARY = "these rows have other cells than 0 and 1 in their class columns"
-MISSING_WORD = "these rows have '{}' for a label, which is how pandas and others write that there is none"
+NO_ONE = N_("these rows have no 1 in any class column")
+TWO_ONES = N_("these rows have a 1 in more than one class column, where a photo has one class")
+NOT_BINARY = N_("these rows have other cells than 0 and 1 in their class columns")
+MISSING_WORD = "missing word: "  # and the word: a fault that `table_faults` says as a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,28 @@ class LabelCells:
         return tuple(dict.fromkeys(meant(name) for name in self.names)) if self.one_hot else ()
 
     def describe(self) -> str:
-        """Return where labels come from: the second half of `labels by its ...`."""
+        """Return where labels come from: `labels by ...`."""
         if self.one_hot:
-            told = f"its {len(self.columns)} columns of 0 and 1"
             if self.task == "classes":
-                return told
-            return f"{told}, any number a photo ({self.several:,} photos have several, {self.none:,} none)"
-        told = f"'{printable(self.names[0])}'"
+                return _("labels by its {n} columns of 0 and 1", n=len(self.columns))
+            return _(
+                "labels by its {n} columns of 0 and 1, any number a photo ({several:,} photos have several, {none:,} none)",
+                n=len(self.columns),
+                several=self.several,
+                none=self.none,
+            )
+        name = printable(self.names[0])
         if self.task == "classes":
-            return told
-        how = {None: "one in each cell", _LISTED: "a list in each cell", " ": "several in a cell, parted by blanks"}
-        said = how.get(self.separator, f"several in a cell, parted by '{self.separator}'")
-        return f"{told}, {said} (--task classes takes each cell as one class)"
+            return _("labels by '{name}'", name=name)
+        how = {
+            None: _("labels by '{name}', one in each cell (--task classes takes each cell as one class)", name=name),
+            _LISTED: _("labels by '{name}', a list in each cell (--task classes takes each cell as one class)", name=name),
+            " ": _(
+                "labels by '{name}', several in a cell, parted by blanks (--task classes takes each cell as one class)", name=name
+            ),
+        }
+        parted = N_("labels by '{name}', several in a cell, parted by '{sign}' (--task classes takes each cell as one class)")
+        return how.get(self.separator) or _(parted, name=name, sign=self.separator)
 
     def _task_of_columns(self, rows: Iterable[Sequence[str]], task: str) -> Task:
         for fields in rows:
@@ -158,7 +169,7 @@ def _class_of(written: str, meant: LabelNormalizer) -> LabelCell:
         return LabelCell(label)
     if says_missing(label):
         return NOTHING
-    return LabelCell(label, fault=MISSING_WORD.format(printable(label)) if is_missing(label) else None)
+    return LabelCell(label, fault=MISSING_WORD + printable(label) if is_missing(label) else None)
 
 
 def _parts(cell: str, separator: str | None) -> list[str]:

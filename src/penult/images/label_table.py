@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.labels import LabelNormalizer
 from penult.images.matching import Finder, Match, spellings
@@ -20,7 +21,7 @@ class NameFinder(Finder):
     """Finds among `names` what `Finder` finds among the files of a folder."""
 
     on_disk = False
-    missing = "there are no images of these names"
+    missing = N_("there are no images of these names")
 
     def __init__(self, names: Iterable[str], likely: str = "") -> None:
         super().__init__("", likely)
@@ -46,7 +47,7 @@ def read_label_table(
     `group` names a column. Raises InputError as for a table of files, also where it lists other images.
     """
     if path_kind(path) != "file":
-        raise InputError(f"'{printable(path)}' is no file; give a table with the columns file and label")
+        raise InputError(_("'{path}' is no file; give a table with the columns file and label", path=printable(path)))
     log, read = ScanLog(), Table(path, options)
     found = read.images(log, LabelNormalizer(), group, finder=NameFinder(names, Path(path).stem))
     labels = sorted({label for image in found for label in image.given}, key=natural_key)

@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from penult.i18n import N_, _
 from penult.images.records import MENTIONED, quoted
 from penult.texts import printable
 
@@ -122,19 +123,24 @@ class LabelNormalizer:
                 return found
         return unwrapped
 
-    def notes(self, what: str) -> list[str]:
-        """Return sentences about labels that were written in more than one way, or as no label should be."""
+    def notes(self, what: str, encoding: bool = True) -> list[str]:
+        """Return sentences about labels that were written in more than one way, or as no label should be.
+
+        `what` they are, `class folders` or `labels`; with `encoding` also that they were no UTF-8.
+        """
         several = {label: forms for label, forms in self.forms.items() if len({f.strip() for f in forms}) > 1}
         said = []
         if several:
-            shown = _joined([f"'{printable(label)}' ({_how(forms)})" for label, forms in several.items()])
-            said.append(f"{what} that differ only in how they are written are one class: {shown}")
+            shown = _joined([_("'{name}' ({how})", name=printable(label), how=_how(forms)) for label, forms in several.items()])
+            said.append(_("{what} that differ only in how they are written are one class: {names}", what=_(what), names=shown))
         other_encoding = [label for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)]
-        if other_encoding:
-            said.append(f"{what} that are not UTF-8 were read as Windows-1252: {quoted(other_encoding)}")
+        if other_encoding and encoding:
+            names = quoted(other_encoding)
+            said.append(_("{what} that are not UTF-8 were read as Windows-1252: {names}", what=_(what), names=names))
         wrapped = [label for label, f in self.forms.items() if any(_BYTES.fullmatch(normalize_label(one)) for one in f)]
         if wrapped and not any(one in self._known for forms in self.forms.values() for one in forms if _BYTES.fullmatch(one)):
-            said.append(f"{what} written as Python prints bytes were read without the b'': {quoted(wrapped)}")
+            told = N_("{what} written as Python prints bytes were read without the b'': {names}")
+            said.append(_(told, what=_(what), names=quoted(wrapped)))
         return said
 
 
@@ -143,14 +149,14 @@ def _how(forms: set[str]) -> str:
     texts = {decode_surrogates(form) for form in forms}
     ways = []
     if len({unicodedata.normalize("NFC", text) for text in texts}) < len(texts):
-        ways.append("Unicode form")
+        ways.append(_("Unicode form"))
     if any(_INVISIBLE.search(text) or text.strip(_AT_ENDS) != text for text in texts):
-        ways.append("invisible characters")
+        ways.append(_("invisible characters"))
     if any(_BLANK.search(text) or text != text.strip() for text in texts):
-        ways.append("blanks")
+        ways.append(_("blanks"))
     if any(_BYTES.fullmatch(text) for text in texts):
         ways.append("b''")
-    return " and ".join(ways or ["encoding"])
+    return _(" and ").join(ways or [_("encoding")])
 
 
 def similar_names(counts: Mapping[str, int]) -> list[str]:
@@ -161,16 +167,20 @@ def similar_names(counts: Mapping[str, int]) -> list[str]:
     groups = [names for names in alike.values() if len(names) > 1]
     said = []
     if groups:
-        shown = _joined([
-            " and ".join(f"'{printable(name)}' ({counts[name]:,})" for name in names) + f" differ only in {_difference(names)}"
-            for names in groups
-        ])  # fmt: skip
-        said.append(f"classes with similar names are kept apart: {shown}; give them one name if they are the same class")
+        shown = []
+        for names in groups:
+            each = _(" and ").join(f"'{printable(name)}' ({counts[name]:,})" for name in names)
+            shown.append(_("{names} differ only in {how}", names=each, how=_(_difference(names))))
+        told = N_("classes with similar names are kept apart: {names}; give them one name if they are the same class")
+        said.append(_(told, names=_joined(shown)))
     several = _several_in_one(list(counts))
     if several:
         said.append(
-            f"labels that look like several in one cell are classes of their own: {quoted(several)}; "
-            "if a photo has several of them, give --task labels"
+            _(
+                "labels that look like several in one cell are classes of their own: {names}; if a photo has several of them, "
+                "give --task labels",
+                names=quoted(several),
+            )
         )
     return said
 
@@ -180,7 +190,8 @@ def missing_names(classes: Iterable[str]) -> list[str]:
     odd = [name for name in classes if is_missing(name)]
     if not odd:
         return []
-    return [f"folders named like a missing value are taken as classes: {quoted(odd)}; rename or remove them if they are none"]
+    told = N_("folders named like a missing value are taken as classes: {names}; rename or remove them if they are none")
+    return [_(told, names=quoted(odd))]
 
 
 def _loose(name: str) -> str:
@@ -192,12 +203,12 @@ def _loose(name: str) -> str:
 
 def _difference(names: Sequence[str]) -> str:
     if all(map(_NUMBER.fullmatch, names)):
-        return "how a number is written"
+        return N_("how a number is written")
     if len({name.lower() for name in names}) == 1:
-        return "letter case"
+        return N_("letter case")
     if len({_BETWEEN_WORDS.sub(" ", name) for name in names}) == 1:
-        return "blanks, hyphens or underscores"
-    return "characters that look alike, letter case, blanks, hyphens or underscores"
+        return N_("blanks, hyphens or underscores")
+    return N_("characters that look alike, letter case, blanks, hyphens or underscores")
 
 
 def _several_in_one(names: Sequence[str]) -> list[str]:
@@ -221,4 +232,5 @@ def _in_a_row(name: str) -> str:
 
 def _joined(parts: Sequence[str]) -> str:
     """Return the first parts of a list for a message, and how many more there are."""
-    return "; ".join(parts[:MENTIONED]) + (f" and {len(parts) - MENTIONED:,} more" if len(parts) > MENTIONED else "")
+    shown, more = _("; ").join(parts[:MENTIONED]), len(parts) - MENTIONED
+    return _("{names} and {more:,} more", names=shown, more=more) if more > 0 else shown

@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import ClassVar
 
+from penult.i18n import N_
 from penult.errors import InputError
 from penult.images.labels import decode_surrogates, strip_bytes_literal
 from penult.images.walk import ScanLog, path_kind, walk
@@ -29,11 +30,11 @@ OWN = 0.1  # share of names that are paths as they stand from which on the other
 MOST_FILES = 1_000_000  # that are looked at below the folder
 HINTED = 20_000  # files among which similar names are looked for: that takes time
 
-ENDING, OTHER_ENDING, RESPELT = "by adding the file ending", "with another file ending", "with the ending spelled otherwise"
-CASE, UNICODE = "ignoring letter case", "in another Unicode form"
-SLASHES, BLANKS, ZEROS = "reading \\ as /", "without the blanks around them", "adding zeros in front"
-BYTES, CODE_PAGE = "without the b''", "read as Windows-1252"
-WHOLE = "as whole numbers"
+ENDING, OTHER_ENDING, RESPELT = N_("by adding the file ending"), N_("with another file ending"), N_("with the ending spelled otherwise")
+CASE, UNICODE = N_("ignoring letter case"), N_("in another Unicode form")
+SLASHES, BLANKS, ZEROS = N_("reading \\ as /"), N_("without the blanks around them"), N_("adding zeros in front")
+BYTES, CODE_PAGE = N_("without the b''"), N_("read as Windows-1252")
+WHOLE = N_("as whole numbers")
 _COST = {ZEROS: 64, OTHER_ENDING: 32, RESPELT: 16, ENDING: 8, CASE: 4, UNICODE: 2}  # what rather not to differ in
 
 _SAME_ENDINGS = ({".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif"}, {".jp2", ".j2k", ".jpx"})
@@ -119,7 +120,7 @@ class Finder:
     """The files below one folder, or in an archive, listed when a name is first looked for."""
 
     on_disk: ClassVar[bool] = True
-    missing: ClassVar[str] = "these files do not exist, or are no regular files"
+    missing: ClassVar[str] = N_("these files do not exist, or are no regular files")
 
     def __init__(self, root: str, likely: str = "") -> None:
         self.root = root

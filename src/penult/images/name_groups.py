@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images.records import Image
 from penult.texts import printable
 
@@ -80,8 +81,12 @@ def group_pattern(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise InputError(
-            rf"the groups '{printable(pattern)}' are no regular expression ({error}); for a folder give one that matches what "
-            r"the names of a group have in common, such as 'person\d+'."
+            _(
+                "the groups '{pattern}' are no regular expression ({error}); for a folder give one that matches what "
+                "the names of a group have in common, such as 'person\\d+'.",
+                pattern=printable(pattern),
+                error=error,
+            )
         ) from error
 
 
@@ -91,8 +96,12 @@ def with_groups(images: Sequence[Image], pattern: str, folder: str) -> list[Imag
     names = [_match(pattern, image.id) for image in images]
     if not any(names):
         raise InputError(
-            f"the groups '{printable(pattern)}' match the name of no image in '{printable(folder)}'; give a regular "
-            r"expression that does, such as 'person\d+', or list the images in a CSV with a column of groups."
+            _(
+                "the groups '{pattern}' match the name of no image in '{folder}'; give a regular expression that "
+                "does, such as 'person\\d+', or list the images in a CSV with a column of groups.",
+                pattern=printable(pattern),
+                folder=printable(folder),
+            )
         )
     alone = (image.id for image in images)
     return [replace(image, group=name or one) for image, name, one in zip(images, names, alone, strict=True)]

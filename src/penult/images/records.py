@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.sources import Member
 from penult.sources.names import natural_key, without_archives
 from penult.texts import joined_labels, printable
@@ -120,7 +121,7 @@ class ImageSet:
     def y(self) -> NDArray[np.intp]:
         """Return each image's place in `classes`, shape (n,); raises InputError if there are no labels."""
         if not self.labelled:
-            raise InputError("these images have no labels; give class folders, or a CSV with file,label")
+            raise InputError(_("these images have no labels; give class folders, or a CSV with file,label"))
         index = {name: place for place, name in enumerate(self.classes)}
         labels = (index[image.label] for image in self.images if image.label is not None)
         return np.fromiter(labels, dtype=np.intp, count=len(self))  # (n,)
@@ -189,7 +190,7 @@ def quoted(names: Sequence[str], total: int | None = None) -> str:
     """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
     shown = ", ".join(f"'{printable(name[:LONGEST])}'" for name in names[:MENTIONED])
     left = (len(names) if total is None else total) - min(len(names), MENTIONED)
-    return f"{shown} and {left:,} more" if left > 0 else shown
+    return _("{names} and {more:,} more", names=shown, more=left) if left > 0 else shown
 
 
 def kaggle_label(name: str) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from penult.errors import InputError
+from penult.i18n import N_, _, ngettext
 from penult.images.class_folders import labelled_folder
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.given import labelled_given
@@ -23,7 +24,7 @@ from penult.images.to_predict import Source, scan_unlabelled, source_paths
 from penult.images.walk import ScanLog, path_kind
 from penult.sources import kind_of, no_source
 from penult.sources.names import natural_key
-from penult.texts import count, printable
+from penult.texts import printable
 
 
 def scan_train_and_test(
@@ -52,10 +53,20 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
     if labels is None:
         return (paths[0] if len(paths) == 1 else paths), table
     if table.image_dir is not None or any(map(is_table, paths)):
-        what = "--image-dir names the photos" if table.image_dir is not None else f"'{printable(paths[0])}' is a table"
-        raise InputError(f"--labels is the table of labels of the photos that are given, and {what}; leave one of them out")
+        if table.image_dir is None:
+            raise InputError(
+                _(
+                    "--labels is the table of labels of the photos that are given, and '{path}' is a table; leave one of them out",
+                    path=printable(paths[0]),
+                )
+            )
+        raise InputError(
+            _("--labels is the table of labels of the photos that are given, and --image-dir names the photos; leave one of them out")
+        )
     if path_kind(labels) != "file":
-        raise InputError(f"the table '{printable(labels)}' of --labels does not exist; give a CSV, Parquet or Excel file")
+        raise InputError(
+            _("the table '{path}' of --labels does not exist; give a CSV, Parquet or Excel file", path=printable(labels))
+        )
     if len(paths) == 1 and kind_of(paths[0]) not in (None, "table"):
         return labels, replace(table, image_dir=paths[0], all_photos=True)
     return labels, replace(table, photos=tuple(paths), all_photos=True)
@@ -98,7 +109,7 @@ def scan_labelled(
         root, images = path, labelled_folder(path, log, classes, table)
     else:
         raise no_source(
-            path, "give a folder of class folders, or a table (CSV, Parquet, Excel) with a column of files and one of labels"
+            path, N_("give a folder of class folders, or a table (CSV, Parquet, Excel) with a column of files and one of labels")
         )
     if groups is not None:
         images = with_groups(images, groups, path)
@@ -114,10 +125,16 @@ def _labelled_table(
     images = [image for image in listed if image.label is not None or image.labels is not None]
     rest = [image for image in listed if image.label is None and image.labels is None]
     if rest and not images:
-        raise InputError(f"'{printable(path)}' has no label for any of its {len(rest):,} images; fill the cells of its labels")
+        raise InputError(
+            _(
+                "'{path}' has no label for any of its {count:,} images; fill the cells of its labels",
+                path=printable(path),
+                count=len(rest),
+            )
+        )
     if rest:
         names = quoted([image.id for image in rest])
-        log.add_notes([f"{count(len(rest), 'photo')} {'has' if len(rest) == 1 else 'have'} no label: {names}"])
+        log.add_notes([ngettext("{n:,} photo has no label: {names}", "{n:,} photos have no label: {names}", len(rest), names=names)])
     if advise:
         log.add_notes(read.unused())
     found = _labelled_set(path, read.root, images, log, classes, read.cells.all_labels(meant), read.cells.task)
@@ -137,7 +154,7 @@ def _labelled_set(
 ) -> ImageSet:
     """Return the set of labelled images; `known` are labels in their order, which need not occur."""
     if not images:
-        raise InputError(f"'{printable(path)}' lists no images; add a row for each image")
+        raise InputError(_("'{path}' lists no images; add a row for each image", path=printable(path)))
     found = log.image_set(root, images, (), task)
     labels = sorted({label for image in images for label in image.given}, key=natural_key)
     if classes:
@@ -161,7 +178,13 @@ def refuse_folds(path: str, found: ImageSet) -> None:
         return
     if len(set(folds.tolist())) < 2:
         only = printable(str(found.images[0].fold))
-        raise InputError(f"the folds of '{printable(path)}' are all '{only}'; give two or more, or leave --folds out")
+        raise InputError(
+            _(
+                "the folds of '{path}' are all '{only}'; give two or more, or leave --folds out",
+                path=printable(path),
+                only=only,
+            )
+        )
     where: dict[str, set[str | None]] = {}
     for image in found.images:
         for label in image.given:
@@ -169,8 +192,12 @@ def refuse_folds(path: str, found: ImageSet) -> None:
     alone = [label for label in found.classes if len(where.get(label, ())) == 1]
     if alone:
         raise InputError(
-            f"all photos of {quoted(alone)} in '{printable(path)}' are in one fold, so a model that has not seen that fold "
-            "does not know the class; spread them over two folds or more, or leave --folds out"
+            _(
+                "all photos of {alone} in '{path}' are in one fold, so a model that has not seen that fold does not "
+                "know the class; spread them over two folds or more, or leave --folds out",
+                alone=quoted(alone),
+                path=printable(path),
+            )
         )
 
 
@@ -178,8 +205,14 @@ def _refuse_tables_among(paths: Sequence[str]) -> None:
     """Raise `InputError` where a table stands among other sources."""
     if tables := [path for path in paths if is_table(path)]:
         raise InputError(
-            f"among the sources {quoted(tables)} {'is a table' if len(tables) == 1 else 'are tables'}; give one table alone, "
-            "or photos and folders with their table as --labels FILE"
+            ngettext(
+                "among the sources {names} is a table; give one table alone, or photos and folders with their table as "
+                "--labels FILE",
+                "among the sources {names} are tables; give one table alone, or photos and folders with their table as "
+                "--labels FILE",
+                len(tables),
+                names=quoted(tables),
+            )
         )
 
 
@@ -187,7 +220,10 @@ def _refuse_constant(path: str, found: ImageSet) -> None:
     """Raise `InputError` where no label tells photos apart."""
     if not any(0 < count < len(found) for count in found.counts.values()):
         raise InputError(
-            f"'{printable(path)}' has no label that some photos have and others have not; add photos with other labels"
+            _(
+                "'{path}' has no label that some photos have and others have not; add photos with other labels",
+                path=printable(path),
+            )
         )
 
 
@@ -195,20 +231,33 @@ def _refuse_unknown(source: str, labels: Sequence[str], classes: Sequence[str]) 
     strange = [label for label in labels if label not in set(classes)]
     if strange:
         raise InputError(
-            f"'{printable(source)}' has labels that are not classes of the model: {quoted(strange)}; "
-            f"rename or remove them; the model's classes: {quoted(classes)}"
+            _(
+                "'{source}' has labels that are not classes of the model: {strange}; rename or remove them; the "
+                "model's classes: {classes}",
+                source=printable(source),
+                strange=quoted(strange),
+                classes=quoted(classes),
+            )
         )
 
 
 def _refuse_few(source: str, labels: Sequence[str], counts: Mapping[str, int], log: ScanLog) -> None:
     if len(labels) < 2:
         raise InputError(
-            f"'{printable(source)}' has one class, {quoted(labels)}{log.summary()}, "
-            "and a classifier needs two or more; add images of another class"
+            _(
+                "'{source}' has one class, {labels}{ignored}, and a classifier needs two or more; add images of another class",
+                source=printable(source),
+                labels=quoted(labels),
+                ignored=log.summary(),
+            )
         )
     single = [name for name in labels if counts[name] < 2]
     if single:
         raise InputError(
-            f"'{printable(source)}' has classes of one image, and at least two per class are needed: {quoted(single)}; "
-            "add images, or remove the class"
+            _(
+                "'{source}' has classes of one image, and at least two per class are needed: {single}; add images, "
+                "or remove the class",
+                source=printable(source),
+                single=quoted(single),
+            )
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, Columns, TableOptions, find_columns, is_header, unused_columns
 from penult.images.given import PhotoFinder, given_images
 from penult.images.label_cells import NOTHING, LabelCells
@@ -69,7 +70,9 @@ class Table:
         self._file = TableFile(path, options.encoding, options.hints, FILE, is_header)
         first = next(self._file.rows(), None)
         if first is None:
-            raise InputError(f"'{printable(path)}' is empty; write the columns' names into its first line, such as file,label")
+            raise InputError(
+                _("'{path}' is empty; write the columns' names into its first line, such as file,label", path=printable(path))
+            )
         self.header = [name.strip() for name in first[1]]
         self.rows = 0  # below the header, once they were read
         self.columns = Columns()  # once they were looked for
@@ -149,19 +152,21 @@ class Table:
             return
         self.columns.labels, self.cells = (), LabelCells((), (), (), "classes")
         if not labels.of_model:
-            told = (
-                "its photos have several labels each, which are not kept with features; give the table with --labels to learn"
+            told = _(
+                "'{path}': its photos have several labels each, which are not kept with features; give the table with --labels "
+                "to learn",
+                path=printable(self.path),
             )
-            log.add_notes([f"'{printable(self.path)}': {told}"])
+            log.add_notes([told])
 
     def unused(self) -> list[str]:
         """Return a sentence about columns that may be folds or groups, of a table whose `images` were read."""
         said = unused_columns(self.header, self.columns, [cells for _, cells in islice(self._rows(), _SAMPLE)])
-        return [f"'{printable(self.path)}': {'; '.join(said)}"] if said else []
+        return [_("'{path}': {said}", path=printable(self.path), said=_("; ").join(said))] if said else []
 
     def listed(self) -> Iterator[tuple[str, list[str]]]:
         """Yield the file and the cells of each row of a table whose `images` were read."""
-        for file, (_, cells) in zip(self._files, self._rows(), strict=True):
+        for file, (_line, cells) in zip(self._files, self._rows(), strict=True):
             yield file, cells
 
     def _finder(self) -> Finder:
@@ -182,8 +187,8 @@ class Table:
             self.header = [FILE if at == hits.index(max(hits)) else LABEL for at in places]
             columns = find_columns(self.header, sample, self.options, group, finder, need)
         if self.options.image_dir is not None and self.root != self.options.image_dir:
-            columns.problems.insert(0, f"the folder '{printable(self.options.image_dir)}' of --image-dir does not exist")
-            columns.cures.append("give a folder that does with --image-dir")
+            columns.problems.insert(0, _("the folder '{path}' of --image-dir does not exist", path=printable(self.options.image_dir)))
+            columns.cures.append(_("give a folder that does with --image-dir"))
         self.columns = columns
         return columns
 
@@ -210,7 +215,7 @@ class Table:
             if exact is None and not name.strip() and self.columns.image is not None:
                 wrong = NO_FILE
             if wrong is not None:
-                faults.add(wrong, name.strip() or f"line {line}")
+                faults.add(wrong, name.strip() or _("line {n}", n=line))
             if wrong == NO_FILE or self.columns.image is None:
                 continue
             if exact is not None:
@@ -289,16 +294,19 @@ class Table:
     def _look_over(self, images: list[Image]) -> None:
         """Complain of labels that are measured values, numbers with decimals, and of weights that are all 0."""
         if self.columns.weight is not None and not any(image.weight for image in images):
-            self.columns.complain("all of its weights are 0", "give photos that count a weight above 0")
+            self.columns.complain(_("all of its weights are 0"), _("give photos that count a weight above 0"))
         if len(self.columns.labels) != 1 or self.cells.task == "labels":
             return
         counts = Counter(image.label for image in images if image.label)
         many = 2 * len(counts) > counts.total() or len(counts) > _MANY_VALUES
         if len(counts) > 2 and many and _look_measured(counts):
             self.columns.complain(
-                f"the cells of its column '{printable(self.header[self.columns.labels[0]])}' look like numbers, not classes "
-                f"({quoted(list(islice(counts, 3)))}), and penult classifies",
-                "give a column of classes with --label-column NAME, or write classes instead, such as low and high",
+                _(
+                    "the cells of its column '{name}' look like numbers, not classes ({cells}), and penult classifies",
+                    name=printable(self.header[self.columns.labels[0]]),
+                    cells=quoted(list(islice(counts, 3))),
+                ),
+                _("give a column of classes with --label-column NAME, or write classes instead, such as low and high"),
             )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import InputError, MissingExtra
+from penult.i18n import N_, _
 from penult.sources.parquet_tables import read_rows
 from penult.texts import printable
 
@@ -60,8 +61,11 @@ class TableFile:
         """What is to be told of the file: of several sheets the first was read."""
         if self.kind != "workbook" or len(names := self._sheet[0]) < 2:
             return []
-        others = ", ".join(f"'{printable(name)}'" for name in names[1:4]) + (" and others" if len(names) > 4 else "")
-        return [f"'{printable(self.path)}': its sheet '{printable(names[0])}' was read, and not {others}"]
+        told = N_("'{path}': its sheet '{name}' was read, and not {others}")
+        if len(names) > 4:
+            told = N_("'{path}': its sheet '{name}' was read, and not {others} and others")
+        others = ", ".join(f"'{printable(name)}'" for name in names[1:4])
+        return [_(told, path=printable(self.path), name=printable(names[0]), others=others)]
 
     @cached_property
     def _sheet(self) -> tuple[list[str], list[list[str]]]:
@@ -70,8 +74,11 @@ class TableFile:
             from python_calamine import CalamineError, CalamineWorkbook
         except ImportError as error:
             raise MissingExtra(
-                f"'{printable(self.path)}' is a workbook, and what reads workbooks is not installed; "
-                "pip install 'penult[tables]', or save it as 'CSV UTF-8' and give that file."
+                _(
+                    "'{path}' is a workbook, and what reads workbooks is not installed; pip install 'penult[tables]', or "
+                    "save it as 'CSV UTF-8' and give that file.",
+                    path=printable(self.path),
+                )
             ) from error
         with _reading(self.path), untrusted.open_file(self.path) as file:
             _refuse_bombs(file)
@@ -83,7 +90,7 @@ class TableFile:
                         if rows or at + 1 == len(book.sheet_names):
                             return [name, *(one for one in book.sheet_names if one != name)], rows
             except CalamineError as error:
-                raise ValueError(f"it is no workbook that can be read ({error}); save it as 'CSV UTF-8'") from error
+                raise ValueError(_("it is no workbook that can be read ({error}); save it as 'CSV UTF-8'", error=error)) from error
         return [], []
 
     def _find_encoding(self, given: str | None, guess: bool) -> str:
@@ -93,7 +100,9 @@ class TableFile:
         try:
             "".encode(given)
         except (LookupError, ValueError) as error:
-            raise InputError(f"unknown encoding {given!r}; give --encoding a name such as utf-8, cp1252 or gb18030") from error
+            raise InputError(
+                _("unknown encoding {given!r}; give --encoding a name such as utf-8, cp1252 or gb18030", given=given)
+            ) from error
         return given
 
 
@@ -104,9 +113,9 @@ def _refuse_bombs(file: Any) -> None:
     try:
         size = sum(entry.file_size for entry in untrusted.open_zip(file).infolist())
     except untrusted.ZIP_ERRORS as error:
-        raise ValueError(f"it is an archive or a workbook that is damaged ({error}); save it as 'CSV UTF-8'") from error
+        raise ValueError(_("it is an archive or a workbook that is damaged ({error}); save it as 'CSV UTF-8'", error=error)) from error
     if size > _MOST_UNPACKED:
-        raise ValueError("it unpacks to more than 1 GiB, which no workbook of labels does; save it as 'CSV UTF-8'")
+        raise ValueError(_("it unpacks to more than 1 GiB, which no workbook of labels does; save it as 'CSV UTF-8'"))
 
 
 def _text(value: Any) -> str:
@@ -130,6 +139,8 @@ def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"'{printable(path)}' cannot be read ({error.strerror}); check its permissions") from error
+        raise InputError(
+            _("'{path}' cannot be read ({reason}); check its permissions", path=printable(path), reason=_(error.strerror))
+        ) from error
     except ValueError as error:
-        raise InputError(f"'{printable(path)}' cannot be used: {error}") from error
+        raise InputError(_("'{path}' cannot be used: {error}", path=printable(path), error=error)) from error

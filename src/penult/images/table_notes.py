@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from penult.i18n import N_, _, ngettext
 from penult.images.columns import FILE, LABEL, written_by_penult
 from penult.images.labels import LabelNormalizer, decode_surrogates, normalize_label
 from penult.texts import printable
@@ -24,21 +25,30 @@ def table_notes(
     said = _columns_taken(table)
     named = [f"'{printable(name)}'" for name in folders if name != "."]
     if named:
-        more = f" and {len(named) - 3:,} more folders" if len(named) > 3 else ""
-        said.append(f"photos found in {', '.join(named[:3])}{more}")
+        names, more = ", ".join(named[:3]), len(named) - 3
+        if more > 0:
+            said.append(_("photos found in {names} and {more:,} more folders", names=names, more=more))
+        else:
+            said.append(_("photos found in {names}", names=names))
     for way, count in ways.most_common():
         if way:
-            said.append(f"{count:,} {'name' if count == 1 else 'names'} matched {' and '.join(sorted(way))}")
+            how = _(" and ").join(map(_, sorted(way)))
+            said.append(ngettext("{n:,} name matched {how}", "{n:,} names matched {how}", count, how=how))
     at = table.columns.labels
     if len(at) == 1 and _stands_twice(table.header, at[0]):
-        said.append(f"its column '{printable(table.header[at[0]])}' stands there twice, with the same labels")
-    notes = [f"'{printable(table.path)}': {'; '.join(said)}"] if said else []
+        name = printable(table.header[at[0]])
+        said.append(_("its column '{name}' stands there twice, with the same labels", name=name))
+    notes = [_("'{path}': {said}", path=printable(table.path), said=_("; ").join(said))] if said else []
     if guessed := _guessed_encoding(table, encoding, labels):
         notes.append(
-            f"'{printable(table.path)}' is not UTF-8 and was read as {guessed}; if letters look wrong, save it as "
-            "'CSV UTF-8', or give its encoding with --encoding NAME"
+            _(
+                "'{path}' is not UTF-8 and was read as {encoding}; if letters look wrong, save it as 'CSV UTF-8', or give "
+                "its encoding with --encoding NAME",
+                path=printable(table.path),
+                encoding=guessed,
+            )
         )
-    return [*notes, *(note for note in labels.notes("labels") if "Windows-1252" not in note)]
+    return [*notes, *labels.notes(N_("labels"), encoding=False)]
 
 
 def _columns_taken(table: Table) -> list[str]:
@@ -46,18 +56,17 @@ def _columns_taken(table: Table) -> list[str]:
     columns, header = table.columns, table.header
     image = "" if columns.image is None else header[columns.image]
     if table.headless:
-        said = ["its first line is a row, and no names of columns", f"images by its {_place(columns.image)} column"]
-        return said + ([f"labels by its {_place(columns.labels[0])} column"] if columns.labels else [])
+        said = [_("its first line is a row, and no names of columns")]
+        said.append(_("images by its second column") if columns.image else _("images by its first column"))
+        if columns.labels:
+            said.append(_("labels by its second column") if columns.labels[0] else _("labels by its first column"))
+        return said
     label = header[columns.labels[0]] if len(columns.labels) == 1 else LABEL
     plain = normalize_label(image).lower() == FILE and normalize_label(label).lower() == LABEL
     if plain and not table.cells.one_hot and table.cells.task == "classes":
         return []
-    said = [f"images by its column '{printable(image)}'"]
-    return said + ([f"labels by {table.cells.describe()}"] if columns.labels else [])
-
-
-def _place(at: int | None) -> str:
-    return ("first", "second")[at or 0]
+    said = [_("images by its column '{name}'", name=printable(image))]
+    return said + ([table.cells.describe()] if columns.labels else [])
 
 
 def _guessed_encoding(table: Table, encoding: str, labels: LabelNormalizer) -> str:
@@ -65,7 +74,7 @@ def _guessed_encoding(table: Table, encoding: str, labels: LabelNormalizer) -> s
     if table.options.encoding is not None:
         return ""
     if encoding == "gb18030":
-        return "GB 18030 (Chinese)"
+        return _("GB 18030 (Chinese)")
     written = [*table.header, *(form for forms in labels.forms.values() for form in forms)]
     odd = encoding == "cp1252" and any(decode_surrogates(text) != text for text in written)
     return "Windows-1252" if odd else ""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.images.class_folders import is_part
 from penult.images.columns import NO_OPTIONS, TableOptions
 from penult.images.labels import LabelNormalizer, is_missing
@@ -26,7 +27,7 @@ from penult.texts import printable
 _NOT_YET = frozenset(
     {"unlabelled", "unlabeled", "unsorted", "unknown", "unclassified", "todo", "new", "inbox", "rest", "other photos"}
 )
-_CURE = "give a folder of photos, or a CSV that lists them."
+_CURE = N_("give a folder of photos, or a CSV that lists them.")
 
 
 def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIONS, unlabelled: bool = False) -> ImageSet:
@@ -42,19 +43,23 @@ def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIO
     path, log = os.fsdecode(source), ScanLog()
     place = path_kind(path)
     if kind_of(path) not in (None, "folder", "table"):
-        raise InputError(f"'{printable(path)}' is an archive, and labels are given to files; unpack it, and give the folder.")
+        raise InputError(
+            _("'{path}' is an archive, and labels are given to files; unpack it, and give the folder.", path=printable(path))
+        )
     if place == "folder":
         table.refuse_for(path)
         root, images = path, list(walk(path, log))
         if any(image.member is not None for image in images):
-            raise InputError(f"the images of '{printable(path)}' are in archives, and labels are given to files; unpack them.")
+            raise InputError(
+                _("the images of '{path}' are in archives, and labels are given to files; unpack them.", path=printable(path))
+            )
         images = _without_labels(images) if unlabelled else _labels_of_folder(images)
     elif is_table(path):
         root, images = _of_table(path, log, table, unlabelled)
     else:
         raise no_source(path, _CURE)
     if not images:
-        raise InputError(f"no images in '{printable(path)}'{log.summary()}; {_CURE}")
+        raise InputError(_("no images in '{path}'{ignored}; {cure}", path=printable(path), ignored=log.summary(), cure=_(_CURE)))
     meant = LabelNormalizer()
     images = [replace(image, label=None if image.label is None else meant(image.label) or None) for image in images]
     classes = sorted({image.label for image in images if image.label is not None}, key=natural_key)
@@ -99,7 +104,10 @@ def _of_table(path: str, log: ScanLog, options: TableOptions, unlabelled: bool) 
     images = table.images(log, LabelNormalizer(), accept=accept)
     if table.cells.task == "labels":
         raise InputError(
-            f"the photos of '{printable(path)}' have several labels each, and the studio gives a photo one class; correct the "
-            "labels in the table, or look at the photos without labels with --unlabelled."
+            _(
+                "the photos of '{path}' have several labels each, and the studio gives a photo one class; correct "
+                "the labels in the table, or look at the photos without labels with --unlabelled.",
+                path=printable(path),
+            )
         )
     return table.root, [replace(one, label=None if is_missing(one.label or "") else one.label) for one in images]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.images.class_folders import by_folders, has_own_label, relabelled
 from penult.images.columns import FILE, LABEL, NO_OPTIONS, TableOptions
 from penult.images.given import given_images
@@ -43,12 +44,12 @@ def scan_unlabelled(
     """
     paths = source_paths(source)
     if not paths:
-        raise InputError("no images were given; name files, a folder or a CSV")
+        raise InputError(_("no images were given; name files, a folder or a CSV"))
     missing = [path for path in paths if path_kind(path) == "nothing" and kind_of(path) is None]
     if len(missing) == 1 and "://" in missing[0]:
-        raise no_source(missing[0], "give files, a folder or a CSV")
+        raise no_source(missing[0], N_("give files, a folder or a CSV"))
     if missing:
-        raise InputError(f"not found: {quoted(missing)}; give files, a folder or a CSV")
+        raise InputError(_("not found: {missing}; give files, a folder or a CSV", missing=quoted(missing)))
     log = ScanLog()
     if len(paths) == 1 and read_as_table(paths[0], table):
         result = _table_to_predict(paths[0], log, classes, table)
@@ -64,7 +65,9 @@ def scan_unlabelled(
 
 def nothing_in(paths: Sequence[str], log: ScanLog) -> InputError:
     """Return the error for sources without an image."""
-    return InputError(f"no images in {quoted(paths)}{log.summary()}; give images or a folder of them")
+    return InputError(
+        _("no images in {paths}{ignored}; give images or a folder of them", paths=quoted(paths), ignored=log.summary())
+    )
 
 
 def _folder_to_predict(folder: str, log: ScanLog, classes: Sequence[str], table: TableOptions) -> ImageSet:
@@ -86,11 +89,22 @@ def not_read_as_labels(source: str, labels: Set[str | None], classes: Sequence[s
     """Return a sentence on labels that are not used: folders below a source, with `classes` those that an archive has."""
     parts = sorted((name for name in labels if name is not None), key=natural_key)
     if classes is None:
-        return [f"sub-folders of '{printable(source)}' were not read as labels: {quoted(parts)}"] if parts else []
+        told = N_("sub-folders of '{folder}' were not read as labels: {names}")
+        return [_(told, folder=printable(source), names=quoted(parts))] if parts else []
     meant = LabelNormalizer(classes)
     strange = [label for label in parts if meant(label) not in set(classes)]
-    why = f"the model has no such classes: {quoted(strange)}" if strange else "some images have none"
-    return [f"labels of '{printable(source)}' were not used, as {why}"] if classes else []
+    return [_not_used(source, strange)] if classes else []
+
+
+def _not_used(source: str, strange: Sequence[str]) -> str:
+    """Return the sentence on labels of which these are no classes of the model, or which some images lack."""
+    if strange:
+        return _(
+            "labels of '{source}' were not used, as the model has no such classes: {names}",
+            source=printable(source),
+            names=quoted(strange),
+        )
+    return _("labels of '{source}' were not used, as some images have none", source=printable(source))
 
 
 def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: TableOptions) -> ImageSet:
@@ -107,16 +121,19 @@ def _table_to_predict(path: str, log: ScanLog, classes: Sequence[str], options: 
 
 def _are_classes(table: Table, labels: set[str], classes: Sequence[str], log: ScanLog) -> bool:
     """Tell whether the labels of a table are the truth about its photos, and say so where they are not."""
-    what = f"labels of '{printable(table.path)}' were not used"
     strange = sorted(labels - set(classes) - {""}, key=natural_key)
     if strange or "" in labels:
-        why = f"the model has no such classes: {quoted(strange)}" if strange else "some images have none"
-        log.add_notes([f"{what}, as {why}"])
+        log.add_notes([_not_used(table.path, strange)])
         return False
     own = {name.lower() for name in table.header} >= {FILE, LABEL} or table.cells.one_hot or table.options.label_column
     if not own and len(labels) == 1 and table.rows > 1:
-        why = f"all are '{printable(min(labels))}', as in a sample submission"
-        log.add_notes([f"{what}: {why}; name their column with --label-column if they are true"])
+        told = _(
+            "labels of '{source}' were not used: all are '{label}', as in a sample submission; name their column with "
+            "--label-column if they are true",
+            source=printable(table.path),
+            label=printable(min(labels)),
+        )
+        log.add_notes([told])
         return False
     return True
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
+from penult.i18n import N_, _
 from penult import signatures
 from penult.images.records import MENTIONED, Image, ImageSet, quoted
 from penult.signatures import UnreadFormat
@@ -21,17 +22,21 @@ from penult.sources.names import archive_kind, without_archives
 from penult.sources.parquet_images import ANY_COLUMNS, ParquetColumns
 from penult.sources.scan import in_archives
 
-OUTSIDE = "images outside the class folders"
-GIVEN_NOT_IMAGE = "given files that are not images"
-NO_LABEL = "images without a label"
-REPEATED = "images named more than once"
+OUTSIDE = N_("images outside the class folders")
+GIVEN_NOT_IMAGE = N_("given files that are not images")
+NO_LABEL = N_("images without a label")
+REPEATED = N_("images named more than once")
 
 # These may be images that the user counts on, so they are named, and `--strict` refuses them; the others are only counted.
 MAY_HIDE_IMAGES = (
     LOOP, TWICE, BROKEN_LINK, SPECIAL, UNREADABLE, CUT, DAMAGED, OUTSIDE, NO_LABEL, GIVEN_NOT_IMAGE, REPEATED,
 )  # fmt: skip
 
-IGNORED = "were ignored"
+
+class SkippedNote(str):
+    """A note about what may be an image, or hide some, and was not taken."""
+
+    __slots__ = ()
 
 
 class ScanLog:
@@ -76,20 +81,25 @@ class ScanLog:
     def notes(self) -> tuple[str, ...]:
         """Return what was said, then one sentence for each kind that may hide images."""
         kinds = [kind for kind in MAY_HIDE_IMAGES if kind in self._counts]
-        lists = (f"{kind} {IGNORED}: {quoted(self._names[kind], self._counts[kind])}" for kind in kinds)
+        lists = (
+            _("{kind} were ignored: {names}", kind=_(kind), names=quoted(self._names[kind], self._counts[kind])) for kind in kinds
+        )
         photos = (
-            f"{files} {IGNORED}: {quoted(names)}; {unread.cure_for_many}"
+            _("{kind} were ignored: {names}; {cure}", kind=_(files), names=quoted(names), cure=unread.cure_for_many)
             for files, (unread, names) in self._unread.items()
             if unread.photo
         )
-        return (*self._said, *lists, *photos)
+        return (*self._said, *map(SkippedNote, lists), *map(SkippedNote, photos))
 
     def summary(self) -> str:
         """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
-        plain = [f"{count:,} {kind}" for kind, count in self.ignored.items() if kind not in self._unread]
-        cures = [f"{len(names):,} {files}: {unread.cure_for_many}" for files, (unread, names) in self._unread.items()]
-        told = "; ".join(([", ".join(plain)] if plain else []) + cures)
-        return f" (ignored: {told})" if told else ""
+        plain = [_("{n:,} {kind}", n=count, kind=_(kind)) for kind, count in self.ignored.items() if kind not in self._unread]
+        cures = [
+            _("{n:,} {kind}: {cure}", n=len(names), kind=_(files), cure=unread.cure_for_many)
+            for files, (unread, names) in self._unread.items()
+        ]
+        told = _("; ").join(([", ".join(plain)] if plain else []) + cures)
+        return _(" (ignored: {kinds})", kinds=told) if told else ""
 
 
 class Noted(Protocol):
@@ -102,8 +112,7 @@ class Noted(Protocol):
 
 def skipped_notes(images: Noted) -> tuple[str, ...]:
     """Return the notes of a scan that are about what may be an image, or hide some, and was not taken."""
-    kinds = (*MAY_HIDE_IMAGES, *signatures.UNREAD_PHOTOS)
-    return tuple(note for note in images.notes if note.startswith(tuple(f"{kind} {IGNORED}" for kind in kinds)))
+    return tuple(note for note in images.notes if isinstance(note, SkippedNote))
 
 
 def walk(source: str, log: ScanLog, prefix: str = "", columns: ParquetColumns = ANY_COLUMNS) -> Iterator[Image]:

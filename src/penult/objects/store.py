@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import IO, Any, TypeVar
 
 from penult.errors import InputError, MissingExtra, PenultError
+from penult.i18n import _
 from penult.objects.reasons import NO_ANSWER, Explained, NoRanges, endpoint, is_busy
 from penult.texts import printable
 
@@ -58,7 +59,10 @@ def open_store(url: str) -> ObjectStore:
     match = _URL.match(url)
     if match is None:
         raise InputError(
-            f"'{printable(url)}' is no address of an object store; write s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH"
+            _(
+                "'{url}' is no address of an object store; write s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH",
+                url=printable(url),
+            )
         )
     scheme, bucket, prefix = match.groups()
     return ObjectStore(scheme, bucket, (prefix or "").strip("/"))
@@ -234,7 +238,7 @@ def _import_obstore() -> Any:
         import obstore
         import obstore.store
     except ImportError as error:
-        raise MissingExtra("object stores need obstore, which is not installed: pip install 'penult[cloud]'") from error
+        raise MissingExtra(_("object stores need obstore, which is not installed: pip install 'penult[cloud]'")) from error
     return obstore
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.pixels.decoding import MAX_PIXELS
 from penult.pixels.pipeline import DECODER, Pipeline, Prepared, WorkerConfig, load_decoder
 from penult.pixels.recipe import Failure, Recipe
@@ -100,14 +101,16 @@ def plan(
     With `pictured` what is decoded gets a thumbnail, see `prepare_with_thumbnails`.
     """
     if not recipes:
-        raise InputError("prepare_all got no recipe; give at least one.")
+        raise InputError(_("prepare_all got no recipe; give at least one."))
     for recipe in recipes:
         recipe.check_one_view()
     if len({recipe.depth for recipe in recipes}) > 1:
-        raise InputError("these networks read 16-bit photos at different depths; train again, with all of them at once.")
+        raise InputError(_("these networks read 16-bit photos at different depths; train again, with all of them at once."))
     known = [None] * len(recipes) if known is None else known
     if len(known) != len(recipes):
-        raise InputError(f"known has {len(known)} entries for {len(recipes)} recipes; give one for each.")
+        raise InputError(
+            _("known has {count} entries for {count2} recipes; give one for each.", count=len(known), count2=len(recipes))
+        )
     rows = [*known] if pictured is None else [*known, pictured]
     pipeline = Pipeline(tuple(recipes), tuple(map(_flat, rows)), load_decoder(decoder), max_pixels)
     more = max(1.0, max_pixels / MAX_PIXELS)
@@ -132,7 +135,13 @@ def _flat(rows: NDArray[np.uint8] | None) -> memoryview:
     if rows is None:
         return memoryview(b"")
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 32:
-        raise InputError(f"known digests are a uint8 array (m, 32); this one is {rows.dtype} {rows.shape}: convert it.")
+        raise InputError(
+            _(
+                "known digests are a uint8 array (m, 32); this one is {dtype} {shape}: convert it.",
+                dtype=rows.dtype,
+                shape=rows.shape,
+            )
+        )
     return memoryview(np.ascontiguousarray(rows).reshape(-1).data)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from penult.errors import InputError
+from penult.i18n import _
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,13 @@ FULL_DEPTH = 16
 def views_to_crop_mode(views: int, crop_mode: str | None = None) -> Any:
     """Return the crop mode of so many views, or `crop_mode` where one view is asked for. Raises `InputError`."""
     if views not in VIEWS or (views != 1 and crop_mode is not None):
-        raise InputError(f"views={views!r} with crop_mode={crop_mode!r} cannot be; give views of 1, 2 or 4, or a crop_mode.")
+        raise InputError(
+            _(
+                "views={views!r} with crop_mode={crop_mode!r} cannot be; give views of 1, 2 or 4, or a crop_mode.",
+                views=views,
+                crop_mode=crop_mode,
+            )
+        )
     return VIEWS[views] or crop_mode
 
 
@@ -51,9 +58,17 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
-            raise InputError(f"a recipe needs size >= 1 and 0 < crop <= 1; got {self.size} and {self.crop}: give others.")
+            raise InputError(
+                _(
+                    "a recipe needs size >= 1 and 0 < crop <= 1; got {size} and {crop}: give others.",
+                    size=self.size,
+                    crop=self.crop,
+                )
+            )
         if self.depth not in DEPTHS:
-            raise InputError(f"a recipe needs a depth of 8, 10, 12, 14 or 16 bits; got {self.depth!r}: give another.")
+            raise InputError(
+                _("a recipe needs a depth of 8, 10, 12, 14 or 16 bits; got {depth!r}: give another.", depth=self.depth)
+            )
 
     @property
     def views(self) -> tuple[Recipe, ...]:
@@ -77,7 +92,12 @@ class Recipe:
     def check_one_view(self) -> None:
         """Raise `InputError` where this is not the recipe of one picture."""
         if "+" in self.crop_mode:
-            raise InputError(f"the recipe {self.crop_mode!r} has several views; prepare each of its `views` by itself.")
+            raise InputError(
+                _(
+                    "the recipe {crop_mode!r} has several views; prepare each of its `views` by itself.",
+                    crop_mode=self.crop_mode,
+                )
+            )
 
     def with_mirror_images(self, prepared: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Return all that the network sees of a photo, given its prepared `views`, each (size, size, 3)."""

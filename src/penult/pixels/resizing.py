@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,13 @@ def prepare(rgb: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     from PIL.Image import fromarray
 
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
-        raise InputError(f"an RGB picture is a uint8 array (h, w, 3); this one is {rgb.dtype} {rgb.shape}: convert it.")
+        raise InputError(
+            _(
+                "an RGB picture is a uint8 array (h, w, 3); this one is {dtype} {shape}: convert it.",
+                dtype=rgb.dtype,
+                shape=rgb.shape,
+            )
+        )
     fitted = np.empty((recipe.size, recipe.size, 3), np.uint8)  # (size, size, 3)
     resize_into(fromarray(rgb), recipe, fitted.reshape(-1).data)
     return fitted

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
+from penult.i18n import _
 from penult.pixels.datasets import DatasetImage, dataset_images
 from penult.pixels.decoding import MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
@@ -130,7 +131,7 @@ def check_pictures(sources: Iterable[Source]) -> None:
 def check_picture(source: NDArray[np.uint8] | Image | DatasetImage) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
     if what := describe_other(source):
-        raise InputError(f"got {what} for an image; give {_WANTED}.")
+        raise InputError(_("got {what} for an image; give {wanted}.", what=what, wanted=_WANTED))
 
 
 def describe_other(source: object) -> str:

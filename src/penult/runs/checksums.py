@@ -10,13 +10,14 @@ from typing import Any
 
 from penult import store, untrusted
 from penult.errors import DamagedFile
+from penult.i18n import N_, _
 from penult.texts import printable
 
 METRICS = "metrics.json"
 FORMAT = 1
 ENDED = ("done", "failed")  # the status of a run that has all results, or all but a model
 LARGE = 256 << 20  # bytes, a fifth of a second
-AGAIN = "run the same `penult train` again, which computes no features anew"
+AGAIN = N_("run the same `penult train` again, which computes no features anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,13 @@ def check_file(path: Path | str, *, checked_inside: bool = False) -> None:
         before, record = record, read_finished(path.parent)
         if record == before:  # else the run was written anew while its file was read
             raise DamagedFile(
-                f"{printable(path)} was changed or damaged after it was written (its sha256 differs from that in "
-                f"{METRICS}); "
-                f"{AGAIN}, or copy the file out of the run folder to use it as it is."
+                _(
+                    "{path} was changed or damaged after it was written (its sha256 differs from that in {metrics}); "
+                    "{cure}, or copy the file out of the run folder to use it as it is.",
+                    path=printable(path),
+                    metrics=METRICS,
+                    cure=_(AGAIN),
+                )
             )
 
 
@@ -89,7 +94,12 @@ def check_all(folder: Path, names: Sequence[str]) -> None:
         check_file(folder / name)
         if record is not None and name in _sums(record) and not (folder / name).is_file() and record == read_finished(folder):
             raise DamagedFile(
-                f"{printable(folder / name)} is gone, and {METRICS} says that the run wrote it; put it back, or {AGAIN}."
+                _(
+                    "{path} is gone, and {metrics} says that the run wrote it; put it back, or {cure}.",
+                    path=printable(folder / name),
+                    metrics=METRICS,
+                    cure=_(AGAIN),
+                )
             )
 
 

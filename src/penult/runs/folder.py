@@ -16,12 +16,13 @@ from typing import Any, Self
 
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
+from penult.i18n import N_, _
 from penult.runs.checksums import ENDED, FORMAT, METRICS, read_metrics
 from penult.runs.former import keep_former
 from penult.texts import printable
 
-_BUSY = "another run of penult is writing to it"
-_CURE = "wait until that has ended, or give another folder with --out"
+_BUSY = N_("another run of penult is writing to it")
+_CURE = N_("wait until that has ended, or give another folder with --out")
 
 
 class RunFolder:
@@ -35,7 +36,7 @@ class RunFolder:
         self.path = Path(path)
         self.former: Path | None = None
         if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path} is a file; give another folder with --out.")
+            raise InputError(_("{path} is a file; give another folder with --out.", path=self.path))
         store.make_folder(self.path)
         self._claim = store.FolderLock(self.path, _BUSY, _CURE)
         try:
@@ -49,7 +50,10 @@ class RunFolder:
         record = read_metrics(self.path)
         if record is None and not empty:
             raise InputError(
-                f"{self.path} is not empty and is not a run of penult's; nothing was touched. Give another folder with --out."
+                _(
+                    "{path} is not empty and is not a run of penult's; nothing was touched. Give another folder with --out.",
+                    path=self.path,
+                )
             )
         store.sweep(self.path, below=1)
         ended = record is not None and record.get("status") in ENDED
@@ -103,5 +107,9 @@ class RunFolder:
             return untrusted.sha256(path)
         except OSError as error:
             raise OutputError(
-                f"{printable(path)}, a result of this run, cannot be read back ({error.strerror}); run the same command again."
+                _(
+                    "{path}, a result of this run, cannot be read back ({reason}); run the same command again.",
+                    path=printable(path),
+                    reason=_(error.strerror),
+                )
             ) from error

@@ -14,12 +14,13 @@ from typing import Any
 
 from penult import store, untrusted
 from penult.errors import OutputError
+from penult.i18n import N_, _
 from penult.runs.checksums import FORMAT, METRICS, read_metrics
 from penult.texts import printable
 
 log = logging.getLogger(__name__)
 
-_CURE = "give another folder with --out, or --overwrite to keep nothing of the run that is there"
+_CURE = N_("give another folder with --out, or --overwrite to keep nothing of the run that is there")
 
 
 def keep_former(run: Path) -> Path:
@@ -44,7 +45,9 @@ def keep_former(run: Path) -> Path:
         store.make_folder((kept / path.relative_to(run)).parent, _CURE)
         store.link_file(path, kept / path.relative_to(run), _CURE)
     store.link_file(run / METRICS, kept / METRICS, _CURE)
-    log.warning("the run that was in %s is kept as %s (--overwrite keeps nothing)", printable(run), printable(kept))
+    log.warning(
+        _("the run that was in {run} is kept as {kept} (--overwrite keeps nothing)", run=printable(run), kept=printable(kept))
+    )
     return kept
 
 
@@ -55,7 +58,12 @@ def former_runs(run: Path) -> list[Path]:
         names = [path for path in run.absolute().parent.iterdir() if pattern.fullmatch(path.name)]
     except OSError as error:
         raise OutputError(
-            f"the run in {printable(run)} cannot be kept: the folder above it cannot be listed ({error.strerror}); {_CURE}."
+            _(
+                "the run in {run} cannot be kept: the folder above it cannot be listed ({reason}); {cure}.",
+                run=printable(run),
+                reason=_(error.strerror),
+                cure=_(_CURE),
+            )
         ) from error
     return [_numbered(run, number) for number in sorted(map(_number, names))]
 
@@ -81,7 +89,13 @@ def _unfinished(run: Path) -> dict[str, Any]:
         sha256 = untrusted.sha256(run / METRICS)  # the folder may have had another run before
     except OSError as error:
         raise OutputError(
-            f"the run in {printable(run)} cannot be kept: its {METRICS} cannot be read ({error.strerror}); {_CURE}."
+            _(
+                "the run in {run} cannot be kept: its {metrics} cannot be read ({reason}); {cure}.",
+                run=printable(run),
+                metrics=METRICS,
+                reason=_(error.strerror),
+                cure=_(_CURE),
+            )
         ) from error
     return {"penult_run": FORMAT, "status": "running", "copy_of": run.name, "sha256": sha256}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.i18n import _
 from penult.runs.sampling import RowColumns, RowTotals, doubted_names, flagged_names, within
 from penult.runs.tables import MAP, OOF, SUREST, PhotoRows, answers, lines, rows_of
 
@@ -131,7 +132,7 @@ def _taken(
             at = next(wanted, -1)
     beside = np.array(near, np.intp)
     if not (np.abs(places - 0.5) <= 1).all():
-        raise ValueError("the map has places beyond its edges")
+        raise ValueError(_("the map has places beyond its edges"))
     if not ((beside >= 0) & (beside < n)).all():
-        raise ValueError("the map names neighbours that are not there")
+        raise ValueError(_("the map names neighbours that are not there"))
     return tuple(files), places, within(beside, chosen, n)

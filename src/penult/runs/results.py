@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.runs.checksums import ENDED, METRICS, check_all, read_metrics
 from penult.runs.folder import RunFolder
 from penult.runs.label_rows import LabelRows, read_label_oof
@@ -71,7 +72,7 @@ class RunResults:
     def sample(self) -> str:
         """Return `a sample of 25,000 of 1,000,000 photos`, or nothing where the rows are all."""
         shown, every = len(self.rows.files), self.counted.photos
-        return f"a sample of {shown:,} of {count(every, 'photo')}" if shown < every else ""
+        return _("a sample of {shown:,} of {every}", shown=shown, every=count(every, "photo")) if shown < every else ""
 
 
 def photo_rows(
@@ -199,9 +200,20 @@ def read_run(folder: Path, most: int | None = None) -> RunResults:
     """Read a finished run; of a larger one `most` rows, see `sampled`. Raises InputError, DamagedFile."""
     metrics = read_metrics(folder)
     if metrics is None:
-        raise InputError(f"{folder} holds no {METRICS} of penult's; give the folder that `penult train --out` made.")
+        raise InputError(
+            _(
+                "{folder} holds no {metrics} of penult's; give the folder that `penult train --out` made.",
+                folder=folder,
+                metrics=METRICS,
+            )
+        )
     if metrics.get("status") not in ENDED:
-        raise InputError(f"the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.")
+        raise InputError(
+            _(
+                "the run in {folder} was not finished; run the same `penult train` again, it goes on where it was.",
+                folder=folder,
+            )
+        )
     check_all(folder, (MAP, OOF, SKIPPED, FINDINGS, HISTORY, PREDICTIONS, PHOTOS))
     try:
         classes = _classes(metrics["classes"])
@@ -232,12 +244,14 @@ def read_run(folder: Path, most: int | None = None) -> RunResults:
     except DamagedFile:
         raise
     except WRONG as error:
-        raise DamagedFile(f"a table in {folder} is damaged or was edited ({error}); run `penult train` again.") from error
+        raise DamagedFile(
+            _("a table in {folder} is damaged or was edited ({error}); run `penult train` again.", folder=folder, error=error)
+        ) from error
 
 
 def _classes(counts: Any) -> tuple[str, ...]:
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
-        raise ValueError("the classes are not counts by name")
+        raise ValueError(_("the classes are not counts by name"))
     return tuple(counts)
 
 
@@ -259,9 +273,9 @@ def _rows(folder: Path, classes: Sequence[str]) -> PhotoRows:
     places = np.array([[float(r["x"]), float(r["y"])] for r in drawn]) if drawn else None
     near = np.array([[int(j) for j in r["near"].split()] for r in drawn], np.intp) if drawn else None
     if places is not None and not (np.abs(places - 0.5) <= 1).all():
-        raise ValueError("the map has places beyond its edges")
+        raise ValueError(_("the map has places beyond its edges"))
     if near is not None and not ((near >= 0) & (near < n)).all():
-        raise ValueError("the map names neighbours that are not there")
+        raise ValueError(_("the map names neighbours that are not there"))
     return PhotoRows(files, y, given, sure, own, places, near)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult import untrusted
 from penult.errors import DamagedFile
+from penult.i18n import _
 
 MAP, OOF, SKIPPED, FINDINGS, HISTORY = "map.csv", "oof.csv", "skipped.csv", "findings.csv", "history.csv"
 PREDICTIONS, PHOTOS = "predictions.csv", "photos.csv"
@@ -67,12 +68,12 @@ def lines(path: Path) -> Iterator[list[str]]:
         for number, cells in untrusted.read_csv(path):
             width = len(cells) if width is None else width
             if len(cells) != width:
-                raise ValueError(f"line {number} has {len(cells)} cells for {width} columns")
+                raise ValueError(_("line {number} has {n} cells for {width} columns", number=number, n=len(cells), width=width))
             yield cells
     except FileNotFoundError:
         return
     except untrusted.CSV_ERRORS as error:
-        raise DamagedFile(f"{path} cannot be read ({error}); run `penult train` again.") from error
+        raise DamagedFile(_("{path} cannot be read ({error}); run `penult train` again.", path=path, error=error)) from error
 
 
 def answers(path: Path, classes: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.float64]]]:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from penult.errors import PenultError
+from penult.i18n import _
 from penult.pixels.failures import advice, reason_of
 from penult.predict import Prediction
 from penult.serve.models import ServedModel
@@ -22,9 +23,16 @@ LEFT = 499  # the status of a request whose client went away, as nginx logs it; 
 def check_room(served: ServedModel, queue: Queue, photos: int = 1) -> None:
     """Raise `Refusal` where so many photos find no place in the queue."""
     if photos > queue.most:
-        raise Refusal(413, f"{photos} photos are more than the {queue.most} that one request may have; send fewer at once.")
+        raise Refusal(
+            413,
+            _(
+                "{photos} photos are more than the {most} that one request may have; send fewer at once.",
+                photos=photos,
+                most=queue.most,
+            ),
+        )
     if served.predictor.waiting + photos > queue.photos:
-        raise Refusal(503, f"{queue.photos} photos wait already; try again soon.")
+        raise Refusal(503, _("{photos} photos wait already; try again soon.", photos=queue.photos))
 
 
 async def answer(served: ServedModel, photos: Sequence[FormFile], queue: Queue, receive: Receive) -> list[Prediction]:
@@ -47,11 +55,11 @@ async def answer(served: ServedModel, photos: Sequence[FormFile], queue: Queue, 
         waiting = [asyncio.wrap_future(one) for one in asked]
         _, late = await asyncio.wait(waiting, timeout=queue.seconds)
         if late and [one for one in asked if not one.done() and one.cancel()]:
-            raise Refusal(503, f"the photos waited longer than {queue.seconds:g} s; try again later.")
+            raise Refusal(503, _("the photos waited longer than {seconds:g} s; try again later.", seconds=queue.seconds))
         if late:  # in work, so as long as the request's deadline allows
             await asyncio.wait(late)
         if any(one.cancelled() for one in asked):
-            raise Refusal(LEFT, "the client went away.")
+            raise Refusal(LEFT, _("the client went away."))
         return [one.result() for one in asked]
     except PenultError as error:  # no process could be started, or the model was closed at this moment
         raise Refusal(503, str(error)) from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penult import __version__
+from penult.i18n import _
 from penult.predict import Prediction
 from penult.serve import inference_protocol as protocol
 from penult.serve import openapi, page
@@ -57,7 +58,16 @@ class Endpoints:
         about = {"model": served.name, "model_version": served.version, "predictions": said}
         if all(one.failure for one in answers):
             which = "the photo" if len(answers) == 1 else f"none of the {len(answers)} photos"
-            raise Refusal(422, f"{which} can{'not' if len(answers) == 1 else ''} be read: {why(answers[0])}.", about)
+            raise Refusal(
+                422,
+                _(
+                    "{which} can{what} be read: {why}.",
+                    which=which,
+                    what="not" if len(answers) == 1 else "",
+                    why=why(answers[0]),
+                ),
+                about,
+            )
         return json_response(about)
 
     async def _answer(self, request: Any, served: ServedModel, photos: Sequence[FormFile]) -> list[Prediction]:
@@ -85,9 +95,9 @@ class Endpoints:
     async def ready(self, request: Any) -> Any:
         """Say whether every model has passed its self-test, and the server is not ending."""
         if self.guard is not None and self.guard.ending:
-            raise Refusal(503, "the server is ending.", {"ready": False})
+            raise Refusal(503, _("the server is ending."), {"ready": False})
         if not self.models.ready:
-            raise Refusal(503, "the self-test of the models is not done yet.", {"ready": False})
+            raise Refusal(503, _("the self-test of the models is not done yet."), {"ready": False})
         return json_response({"ready": True})
 
     async def model(self, request: Any) -> Any:
@@ -117,7 +127,16 @@ class Endpoints:
         bad = [i for i, one in enumerate(answers) if one.failure]
         if bad:
             more = {"id": asked.id} if asked.id else {}
-            raise Refusal(422, f"photo {bad[0] + 1} of {len(answers)} cannot be read: {why(answers[bad[0]])}.", more)
+            raise Refusal(
+                422,
+                _(
+                    "photo {bad} of {count} cannot be read: {why}.",
+                    bad=bad[0] + 1,
+                    count=len(answers),
+                    why=why(answers[bad[0]]),
+                ),
+                more,
+            )
         content, kinds = protocol.respond(asked, served, answers)
         return Response(content, headers=kinds)
 
@@ -167,14 +186,22 @@ class Endpoints:
 def _check_version(request: Any, served: ServedModel) -> None:
     version = request.path_params.get("version")
     if version not in (None, served.version):
-        raise Refusal(404, f"version {version[:40]!r} of {served.name} is not served; {served.version} is.")
+        raise Refusal(
+            404,
+            _(
+                "version {version!r} of {name} is not served; {version2} is.",
+                version=version[:40],
+                name=served.name,
+                version2=served.version,
+            ),
+        )
 
 
 def _content_type(request: Any) -> str:
     """Return the kind of the body. Raises `Refusal` where it is no photo and no form."""
     kind = str(request.headers.get("content-type", "")).partition(";")[0].strip().lower()
     if kind not in _RAW and kind != "multipart/form-data" and not kind.startswith("image/"):
-        raise Refusal(415, f"{kind[:60]} is no photo; send image/jpeg or another image, or multipart/form-data.")
+        raise Refusal(415, _("{kind} is no photo; send image/jpeg or another image, or multipart/form-data.", kind=kind[:60]))
     return kind
 
 
@@ -183,5 +210,5 @@ def _photos(body: bytes, kind: str, content_type: str, most: int) -> tuple[list[
     form = kind == "multipart/form-data"
     photos = parse_form(body, content_type, most) if form else [FormFile("photo", body)] if body else []
     if not photos:
-        raise Refusal(400, "there is no photo in the body; send one, or a form of several.")
+        raise Refusal(400, _("there is no photo in the body; send one, or a form of several."))
     return photos, form

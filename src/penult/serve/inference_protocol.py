@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from penult import untrusted
+from penult.i18n import _
 from penult.predict import Prediction
 from penult.serve.models import ServedModel
 from penult.web import FormFile, Refusal
@@ -59,17 +60,17 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], served: ServedModel, most
     """Return what the body of an inference request asks. Raises `Refusal` for one that is not of the protocol."""
     declared = headers.get(LENGTH)
     if declared is not None and (not declared.isdigit() or len(declared) > 12 or int(declared) > len(body)):
-        raise Refusal(400, "Inference-Header-Content-Length is no number of bytes of this body.")
+        raise Refusal(400, _("Inference-Header-Content-Length is no number of bytes of this body."))
     split = len(body) if declared is None else int(declared)
     asked = _json(body[:split] if declared is not None else body)
     if not isinstance(asked, dict) or not isinstance(asked.get("inputs"), list):
-        raise Refusal(400, "an inference request is a JSON object with a list `inputs`.")
+        raise Refusal(400, _("an inference request is a JSON object with a list `inputs`."))
     given = [one for one in asked["inputs"] if isinstance(one, dict)]
     if len(given) != 1 or given[0].get("name") != INPUT or len(asked["inputs"]) != 1:
-        raise Refusal(400, f"the model has one input, `{INPUT}`; give that and no other.")
+        raise Refusal(400, _("the model has one input, `{input}`; give that and no other.", input=INPUT))
     identity = asked.get("id", "")
     if not isinstance(identity, str) or len(identity) > 500:
-        raise Refusal(400, "`id` is not a text of at most 500 letters.")
+        raise Refusal(400, _("`id` is not a text of at most 500 letters."))
     photos = _photos(given[0], memoryview(body)[split:], most)
     return InferRequest(photos, identity, _outputs(asked, served))
 
@@ -78,7 +79,7 @@ def _json(data: bytes) -> Any:
     try:
         return untrusted.parse_json(data, MOST_VALUES)
     except ValueError as error:  # of the text or of its encoding
-        raise Refusal(400, f"the body is no JSON that can be read: {str(error)[:200]}.") from None
+        raise Refusal(400, _("the body is no JSON that can be read: {error}.", error=str(error)[:200])) from None
 
 
 def _parameters(thing: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,23 +90,34 @@ def _parameters(thing: Mapping[str, Any]) -> Mapping[str, Any]:
 def _photos(tensor: Mapping[str, Any], behind: memoryview, most: int) -> tuple[FormFile, ...]:
     shape, data = tensor.get("shape"), tensor.get("data")
     if tensor.get("datatype") != "BYTES":
-        raise Refusal(400, f"the input `{INPUT}` is of datatype BYTES: photos as files have them.")
+        raise Refusal(400, _("the input `{input}` is of datatype BYTES: photos as files have them.", input=INPUT))
     if not isinstance(shape, list) or not all(type(side) is int and 0 <= side <= 1_000_000 for side in shape) or not shape:
-        raise Refusal(400, "`shape` is not a list of whole numbers, such as [1].")
+        raise Refusal(400, _("`shape` is not a list of whole numbers, such as [1]."))
     count = math.prod(shape)
     if not 1 <= count <= most:
-        raise Refusal(413 if count else 400, f"`shape` says {count} photos; send 1 to {most} at once.")
+        raise Refusal(
+            413 if count else 400, _("`shape` says {count} photos; send 1 to {most} at once.", count=count, most=most)
+        )
     size = _parameters(tensor).get("binary_data_size")
     if size is not None:
         if type(size) is not int or size != len(behind):
-            raise Refusal(400, f"binary_data_size is {str(size)[:20]}, and {len(behind)} bytes stand behind the JSON.")
+            raise Refusal(
+                400,
+                _(
+                    "binary_data_size is {size}, and {count} bytes stand behind the JSON.",
+                    size=str(size)[:20],
+                    count=len(behind),
+                ),
+            )
         found = _split(behind, most)
     elif isinstance(data, list) and len(behind) == 0:
         found = _decoded(data, most)
     else:
-        raise Refusal(400, f"the input `{INPUT}` needs `data`, or `binary_data_size` and the bytes behind the JSON.")
+        raise Refusal(
+            400, _("the input `{input}` needs `data`, or `binary_data_size` and the bytes behind the JSON.", input=INPUT)
+        )
     if len(found) != count:
-        raise Refusal(400, f"`shape` says {count} photos, and there are {len(found)}.")
+        raise Refusal(400, _("`shape` says {count} photos, and there are {count2}.", count=count, count2=len(found)))
     return tuple(FormFile(f"photo {i + 1}", photo) for i, photo in enumerate(found))
 
 
@@ -116,7 +128,7 @@ def _split(data: memoryview, most: int) -> list[bytes]:
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + size > len(data) or len(found) == most:
-            raise Refusal(400, "the lengths in the binary data do not fit its size, or there are too many photos.")
+            raise Refusal(400, _("the lengths in the binary data do not fit its size, or there are too many photos."))
         found.append(bytes(data[at + 4 : at + 4 + size]))
         at += 4 + size
     return found
@@ -126,11 +138,11 @@ def _decoded(data: list[Any], most: int) -> list[bytes]:
     while len(data) == 1 and isinstance(data[0], list):  # nested as the shape is, or flat
         data = data[0]
     if len(data) > most or not all(isinstance(text, str) for text in data):
-        raise Refusal(400, f"`data` is not a list of at most {most} photos in base64.")
+        raise Refusal(400, _("`data` is not a list of at most {most} photos in base64.", most=most))
     try:
         return [base64.b64decode(text, validate=True) for text in data]
     except (binascii.Error, ValueError):
-        raise Refusal(400, "`data` is not base64; send photos so, or as binary data behind the JSON.") from None
+        raise Refusal(400, _("`data` is not base64; send photos so, or as binary data behind the JSON.")) from None
 
 
 def _outputs(asked: Mapping[str, Any], served: ServedModel) -> dict[str, bool]:
@@ -140,9 +152,9 @@ def _outputs(asked: Mapping[str, Any], served: ServedModel) -> dict[str, bool]:
     if wanted is None or wanted == []:
         return dict.fromkeys(known, binary)
     if not isinstance(wanted, list) or not all(isinstance(one, dict) and one.get("name") in known for one in wanted):
-        raise Refusal(400, f"`outputs` names something else than {', '.join(known)}.")
+        raise Refusal(400, _("`outputs` names something else than {known}.", known=", ".join(known)))
     if any("classification" in _parameters(one) for one in wanted):
-        raise Refusal(400, "the classification extension is not there; `probabilities` has all classes.")
+        raise Refusal(400, _("the classification extension is not there; `probabilities` has all classes."))
     return {one["name"]: _parameters(one).get("binary_data", binary) is True for one in wanted}
 
 

@@ -22,6 +22,7 @@ from penult import bundle, pixels, runs
 from penult.bundle import Bundle, decision_facts
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError, listed
+from penult.i18n import _
 from penult.predict import Prediction
 from penult.web import Refusal, event
 
@@ -132,12 +133,16 @@ class ModelSet:
     def find(self, name: str | None) -> ServedModel:
         """Return a model; the only one where none is named. Raises `Refusal`."""
         if name is None and len(self.sources) > 1:
-            raise Refusal(400, f"this server has several models; name one of {listed(self.sources)}: /predict/NAME.")
+            raise Refusal(
+                400, _("this server has several models; name one of {sources}: /predict/NAME.", sources=listed(self.sources))
+            )
         name = name if name is not None else next(iter(self.sources))
         if name not in self.sources:
-            raise Refusal(404, f"there is no model {name[:100]!r}; known: {listed(self.sources)}.")
+            raise Refusal(
+                404, _("there is no model {name!r}; known: {sources}.", name=name[:100], sources=listed(self.sources))
+            )
         if name not in self.served:
-            raise Refusal(503, f"the model {name} is not ready yet; try again soon.")
+            raise Refusal(503, _("the model {name} is not ready yet; try again soon.", name=name))
         return self.served[name]
 
     @contextmanager
@@ -228,9 +233,11 @@ def _read(path: Path) -> tuple[Bundle, str, Signature]:
         before = _signature(path)
         model = bundle.load_bundle(path)
         if not model.backbones:
-            raise InputError(f"the model {path} was trained from feature files and has no network, so it cannot take photos.")
+            raise InputError(
+                _("the model {path} was trained from feature files and has no network, so it cannot take photos.", path=path)
+            )
         with _file(path).open("rb") as file:
             version = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         if before and before == _signature(path):
             return model, version, before
-    raise DamagedFile(f"{path} is written again and again while it is read; wait until it is whole.")
+    raise DamagedFile(_("{path} is written again and again while it is read; wait until it is whole.", path=path))

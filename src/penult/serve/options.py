@@ -10,6 +10,7 @@ from pathlib import Path
 from penult import evaluate
 from penult.embed import EmbedOptions
 from penult.errors import InputError
+from penult.i18n import _
 from penult.texts import printable
 from penult.web import HttpLimits, is_loopback
 
@@ -39,7 +40,13 @@ class Queue:
     def __post_init__(self) -> None:
         for name in ("photos", "seconds", "most"):
             if not getattr(self, name) > 0:
-                raise InputError(f"a queue with {name} = {getattr(self, name)} takes nothing; give a number above 0.")
+                raise InputError(
+                    _(
+                        "a queue with {name} = {getattr} takes nothing; give a number above 0.",
+                        name=name,
+                        getattr=getattr(self, name),
+                    )
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class ReviewOptions:
     def __post_init__(self) -> None:
         evaluate.check_level(self.level)
         if self.photos < 1 or self.nbytes < 1:
-            raise InputError("a review folder of no photos or no bytes keeps nothing; give limits above 0.")
+            raise InputError(_("a review folder of no photos or no bytes keeps nothing; give limits above 0."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +110,27 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise InputError("no model is named; give a model.penult or a run folder.")
+            raise InputError(_("no model is named; give a model.penult or a run folder."))
         if not 0 <= self.port <= 65535:
-            raise InputError(f"--port {self.port} is no port; give a number from 0 to 65535.")
+            raise InputError(_("--port {port} is no port; give a number from 0 to 65535.", port=self.port))
         if self.grace < 0 or self.reload_seconds < 0:
-            raise InputError("--grace and --reload-seconds cannot be below 0; give 0 or more seconds.")
+            raise InputError(_("--grace and --reload-seconds cannot be below 0; give 0 or more seconds."))
         if self.token is None and not is_loopback(self.host):
             raise InputError(
-                f"other machines can reach a server at {self.host}, and it has no token; set {TOKEN} to a long random text "
-                "(python -c 'import secrets; print(secrets.token_urlsafe())'), or leave --host out."
+                _(
+                    "other machines can reach a server at {host}, and it has no token; set {token} to a long random text "
+                    "(python -c 'import secrets; print(secrets.token_urlsafe())'), or leave --host out.",
+                    host=self.host,
+                    token=TOKEN,
+                )
             )
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not self.token.isascii() or " " in self.token):
-            raise InputError(f"the token must be {LEAST_TOKEN} or more ASCII letters without spaces; make a longer one.")
+            raise InputError(
+                _(
+                    "the token must be {least_token} or more ASCII letters without spaces; make a longer one.",
+                    least_token=LEAST_TOKEN,
+                )
+            )
 
 
 def parse_models(words: Sequence[str]) -> dict[str, Path]:
@@ -125,9 +141,9 @@ def parse_models(words: Sequence[str]) -> dict[str, Path]:
         if not sign or not _NAME.fullmatch(name) or Path(word).exists():
             path, name = word, _named(Path(word))
         if not path:
-            raise InputError(f"{printable(word)} names no model; write NAME=PATH.")
+            raise InputError(_("{word} names no model; write NAME=PATH.", word=printable(word)))
         if name in found:
-            raise InputError(f"two models are called {name}; write NAME=PATH, with a name of its own for each.")
+            raise InputError(_("two models are called {name}; write NAME=PATH, with a name of its own for each.", name=name))
         found[name] = Path(path)
     return found
 

@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from penult.i18n import N_
 from penult import signatures
 from penult.sources.folder import HIDDEN, NOT_IMAGE
 from penult.sources.member import Member
 from penult.sources.names import is_system_file
 
-CUT = "archives that end too early"
-DAMAGED = "archives with damaged places"
+CUT = N_("archives that end too early")
+DAMAGED = N_("archives with damaged places")
 Skip = Callable[[str, str], None]
 
 _LABEL_FILES = (".cls", ".json")  # of a webdataset sample, the surest first; its .txt is a caption

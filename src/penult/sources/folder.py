@@ -14,17 +14,18 @@ from typing import NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.signatures import UnreadFormat
 from penult.sources.names import is_system_file, natural_key
 from penult.texts import printable
 
-HIDDEN = "hidden or system files"
-NOT_IMAGE = "files that are not images"
-LOOP = "links to a folder that they lie in"
-TWICE = "links to folders that are read already"
-BROKEN_LINK = "links that lead to no file"
-SPECIAL = "pipes, sockets or devices"
-UNREADABLE = "files or folders that could not be opened"
+HIDDEN = N_("hidden or system files")
+NOT_IMAGE = N_("files that are not images")
+LOOP = N_("links to a folder that they lie in")
+TWICE = N_("links to folders that are read already")
+BROKEN_LINK = N_("links that lead to no file")
+SPECIAL = N_("pipes, sockets or devices")
+UNREADABLE = N_("files or folders that could not be opened")
 
 _IMAGE = "image"
 _FOLDER = "folder"
@@ -54,7 +55,11 @@ def walk_folder(
         listed = _listed(folder)
     except OSError as error:
         raise InputError(
-            f"the folder '{printable(folder)}' cannot be opened ({error.strerror}); check its permissions"
+            _(
+                "the folder '{folder}' cannot be opened ({reason}); check its permissions",
+                folder=printable(folder),
+                reason=_(error.strerror),
+            )
         ) from error
     links = _Links(folder)
     stack = [_Level(prefix, None, listed)]

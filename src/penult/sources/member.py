@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.sources.unpacking import MAX_BYTES, Container, too_large
 from penult.texts import is_url
 
@@ -43,7 +44,9 @@ class FileContent:
             object.__setattr__(self, "data", bytes(self.data))
         elif not isinstance(self.data, bytes):
             kind = type(self.data).__name__
-            raise InputError(f"got a {kind} for the bytes of a photo; give what `open(path, 'rb').read()` returns.")
+            raise InputError(
+                _("got a {kind} for the bytes of a photo; give what `open(path, 'rb').read()` returns.", kind=kind)
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penult.errors import DamagedFile, InputError, listed
+from penult.i18n import _
 from penult.sources.entries import DAMAGED, Skip
 from penult.sources.member import Member
 from penult.sources.names import UniqueNames, clean
@@ -82,7 +83,7 @@ def parquet_members(
 
 
 def _lost(id: str, container: str, tag: str) -> Member:
-    return Member(id, container, "the Parquet file is damaged in this row group", packing="refused", tag=tag)
+    return Member(id, container, _("the Parquet file is damaged in this row group"), packing="refused", tag=tag)
 
 
 class _Columns:
@@ -109,22 +110,34 @@ class _Columns:
         binary = [name for name, kind in self._kinds.items() if kind in BINARY]
         if wanted is not None:
             found = [name for name in binary if name in (wanted, f"{wanted}.bytes")]
-            what = f"has no column '{printable(wanted)}' of bytes"
+            what = _("{where} has no column '{name}' of bytes", where=self._where, name=printable(wanted))
         else:
             cells = [name for name in binary if name.endswith(".bytes")]  # {bytes, path}
             found = _best(cells, _IMAGE_NAMES, ".bytes") or _best(binary, _IMAGE_NAMES) or cells or binary
-            what = "has no column that holds images (bytes, or {bytes, path} as Hugging Face data sets have)"
+            what = _(
+                "{where} has no column that holds images (bytes, or {{bytes, path}} as Hugging Face data sets have)",
+                where=self._where,
+            )
         if len(found) == 1:
             return found[0]
         if found:
-            what = f"has several columns that may hold images: {listed(map(printable, found))}"
-            cure = "name one with --image-column NAME"
-        else:
-            cure = f"its columns: {listed(printable(name) for name in self._kinds)}; give a file that has the images in it"
-            if self._is_plan:
-                what = "is a plan of `penult plan`, which lists images and has none"
-                cure = "`penult embed PLAN --out FOLDER` takes it; otherwise give the source of the plan"
-        raise InputError(f"{self._where} {what}; {cure}")
+            raise InputError(
+                _(
+                    "{where} has several columns that may hold images: {names}; name one with --image-column NAME",
+                    where=self._where,
+                    names=listed(map(printable, found)),
+                )
+            )
+        if self._is_plan:
+            raise InputError(
+                _(
+                    "{where} is a plan of `penult plan`, which lists images and has none; `penult embed PLAN --out FOLDER` "
+                    "takes it; otherwise give the source of the plan",
+                    where=self._where,
+                )
+            )
+        names = listed(printable(name) for name in self._kinds)
+        raise InputError(_("{what}; its columns: {names}; give a file that has the images in it", what=what, names=names))
 
     def _path(self) -> str | None:
         beside = self.image.removesuffix("bytes") + "path"
@@ -137,7 +150,14 @@ class _Columns:
         if wanted is not None:
             if wanted not in self._kinds:
                 names = listed(printable(name) for name in self._kinds)
-                raise InputError(f"{self._where} has no column '{printable(wanted)}'; give one that it has: {names}")
+                raise InputError(
+                    _(
+                        "{where} has no column '{name}'; give one that it has: {names}",
+                        where=self._where,
+                        name=printable(wanted),
+                        names=names,
+                    )
+                )
             return wanted
         may_be = [name for name, kind in self._kinds.items() if kind.startswith(_CLASS) and name != self.path]
         usual = _best(may_be, LABEL_NAMES)

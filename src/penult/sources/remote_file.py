@@ -10,6 +10,7 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from penult.i18n import _
 from penult.texts import is_url
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class RemoteFile(io.RawIOBase):
         self._store = open_store(above)
         known = self._store.head(self._key)
         if known is None:
-            raise FileNotFoundError(2, "there is no such object", url)
+            raise FileNotFoundError(2, _("there is no such object"), url)
         self.size, self.tag = known.size, known.tag
         self._at = 0
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()

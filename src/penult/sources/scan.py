@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.sources.entries import Skip
 from penult.sources.folder import NOT_IMAGE, walk_folder
 from penult.sources.member import Member
@@ -46,21 +47,31 @@ def no_source(source: str, cure: str) -> InputError:
     name, lower = f"'{printable(source)}'", source.lower()
     if is_url(source):
         return InputError(
-            f"{name} is a CSV at an address, and a CSV is read only from a disk; download it, and give the address of its "
-            "photos with --image-dir"
+            _(
+                "{name} is a CSV at an address, and a CSV is read only from a disk; download it, and give the "
+                "address of its photos with --image-dir",
+                name=name,
+            )
         )
     if lower.startswith(("http://", "https://")):
         return InputError(
-            f"{name} is a web address, and penult downloads nothing; download it, for instance with img2dataset, and give "
-            "what that writes"
+            _(
+                "{name} is a web address, and penult downloads nothing; download it, for instance with img2dataset, "
+                "and give what that writes",
+                name=name,
+            )
         )
     if not os.path.exists(source):  # noqa: PTH110 - names that no file can have
-        return InputError(f"{name} does not exist; {cure}")
+        return InputError(_("{name} does not exist; {cure}", name=name, cure=_(cure)))
     if lower.endswith(".numbers"):
-        return InputError(f"{name} is a workbook of Apple's Numbers; export it as Excel or CSV, and give that file")
+        return InputError(
+            _("{name} is a workbook of Apple's Numbers; export it as Excel or CSV, and give that file", name=name)
+        )
     if lower.endswith(_OTHER_ARCHIVES):
-        return InputError(f"{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip")
-    return InputError(f"{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}")
+        return InputError(
+            _("{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip", name=name)
+        )
+    return InputError(_("{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}", name=name, cure=_(cure)))
 
 
 def split_inside(source: str) -> tuple[str, str]:
@@ -113,7 +124,7 @@ def members(source: str, on_skip: Skip = lambda kind, name: None, columns: Parqu
     elif kind in ("folder", "objects"):
         yield from _several(source, _files if kind == "folder" else _objects, on_skip, columns)
     elif kind in (None, "table") and archive_kind(source) != "parquet":
-        raise no_source(source, "give a folder, a CSV, a tar, zip or Parquet file, or an address such as s3://BUCKET/PATH")
+        raise no_source(source, N_("give a folder, a CSV, a tar, zip or Parquet file, or an address such as s3://BUCKET/PATH"))
     else:
         yield from archive_members(source, on_skip, columns)
 
@@ -139,7 +150,11 @@ def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix:
                 yield from read(file, source, tag_of(file), on_skip, prefix)
     except OSError as error:
         raise InputError(
-            f"'{printable(source)}' cannot be read ({error.strerror or error}); check that it is there and may be opened"
+            _(
+                "'{source}' cannot be read ({reason}); check that it is there and may be opened",
+                source=printable(source),
+                reason=_(error.strerror or str(error)),
+            )
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
+from penult.i18n import _
 from penult.sources.entries import CUT, DAMAGED, Skip, is_label_file, kind_by_name, with_labels
 from penult.sources.folder import NOT_IMAGE, SPECIAL
 from penult.sources.gzip_stream import GZIP, Unpacked
@@ -72,8 +73,8 @@ def _found(file: BinaryIO, container: str, tag: str, skip: Skip, prefix: str) ->
 
 def _refused(header: _Header) -> str:
     if header.kind in _LINKS:
-        return "it is a link inside a tar file; pack it with `tar --hard-dereference -h`"
-    return "it is stored as a sparse file; pack it without --sparse" if header.sparse else ""
+        return _("it is a link inside a tar file; pack it with `tar --hard-dereference -h`")
+    return _("it is stored as a sparse file; pack it without --sparse") if header.sparse else ""
 
 
 def _refuse_other(container: str, head: bytes) -> None:
@@ -81,9 +82,12 @@ def _refuse_other(container: str, head: bytes) -> None:
     if head.startswith(GZIP) or (len(head) == _BLOCK and (head == _NOTHING or _checked(head))):
         return
     how = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
-    what = "is empty" if not head else "is no tar file" if how is None else f"is packed by {how}"
-    cure = "give a tar file" if how is None else "unpack it, and give the folder or a .tar"
-    raise InputError(f"'{printable(container)}' {what}; {cure}")
+    name = printable(container)
+    if how is not None:
+        raise InputError(_("'{name}' is packed by {how}; unpack it, and give the folder or a .tar", name=name, how=how))
+    if head:
+        raise InputError(_("'{name}' is no tar file; give a tar file", name=name))
+    raise InputError(_("'{name}' is empty; give a tar file", name=name))
 
 
 def _checked(block: bytes) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from penult.i18n import _
 from penult.errors import DamagedFile
 from penult.sources.gzip_stream import Unpacked
 from penult.sources.remote_file import current_tag, open_binary, tag_of
@@ -31,7 +32,7 @@ _MOST_RATIO = 200  # to so many times its own size a large column may unpack: im
 
 def too_large(size: int) -> OSError:
     """Return the error for an image of so many bytes."""
-    return OSError(errno.EFBIG, f"{size:,} bytes; at most {MAX_BYTES:,} are read")
+    return OSError(errno.EFBIG, _("{size:,} bytes; at most {most:,} are read", size=size, most=MAX_BYTES))
 
 
 class Container:
@@ -49,7 +50,7 @@ class Container:
         Raises OSError, also where this is no longer the container in which the member was found: other photos lie there.
         """
         if member.tag and member.tag != self._tag:
-            raise OSError(errno.ESTALE, "the archive changed after its photos were listed")
+            raise OSError(errno.ESTALE, _("the archive changed after its photos were listed"))
         if member.packing == "zip":
             return read_entry(self._file, member, most)
         if member.packing == "gzip":
@@ -83,7 +84,7 @@ def read_stored(file: BinaryIO | Unpacked, member: Member, most: int) -> bytes:
     file.seek(member.offset)
     data = file.read(wanted)
     if len(data) < wanted:
-        raise OSError(errno.EIO, "the archive ends, or is damaged, before the end of it")
+        raise OSError(errno.EIO, _("the archive ends, or is damaged, before the end of it"))
     return data
 
 
@@ -96,7 +97,7 @@ def read_entry(file: BinaryIO, member: Member, most: int) -> bytes:
     file.seek(member.offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
-        raise OSError(errno.EIO, "the zip file is damaged: there is no file where its directory says")
+        raise OSError(errno.EIO, _("the zip file is damaged: there is no file where its directory says"))
     name, extra = _LOCAL.unpack(header)[-2:]
     file.seek(member.offset + _LOCAL.size + name + extra)
     wanted = min(member.size, most)
@@ -105,9 +106,9 @@ def read_entry(file: BinaryIO, member: Member, most: int) -> bytes:
         try:
             data = zlib.decompressobj(-15).decompress(data, wanted + 1)
         except zlib.error as error:
-            raise OSError(errno.EIO, "the zip file is damaged: it cannot be unpacked") from error
+            raise OSError(errno.EIO, _("the zip file is damaged: it cannot be unpacked")) from error
     if wanted == member.size and (len(data) != member.size or zlib.crc32(data) != crc):
-        raise OSError(errno.EIO, "the zip file is damaged: it has other bytes than its directory says")
+        raise OSError(errno.EIO, _("the zip file is damaged: it has other bytes than its directory says"))
     return data
 
 
@@ -127,7 +128,7 @@ class ParquetCells:
         group, row, column = key.split(":", 2)
         value = self._value(int(group), int(row), column)
         if not isinstance(value, bytes):
-            raise OSError(errno.ENODATA, f"its row has nothing in the column {column}")
+            raise OSError(errno.ENODATA, _("its row has nothing in the column {name}", name=column))
         if len(value) > MAX_BYTES:
             raise too_large(len(value))
         return value
@@ -149,5 +150,5 @@ class ParquetCells:
                 self._values = next(self._batches)[column]
         except (DamagedFile, StopIteration) as error:
             self._place = ("", -1)
-            raise OSError(errno.EIO, "the Parquet file is damaged in this row group") from error
+            raise OSError(errno.EIO, _("the Parquet file is damaged in this row group")) from error
         return self._values[row - self._start]

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from penult import signatures
 from penult.errors import InputError
+from penult.i18n import _
 from penult.sources.entries import DAMAGED, Skip, kind_by_name
 from penult.sources.folder import NOT_IMAGE
 from penult.sources.member import Member
@@ -83,15 +84,15 @@ def _kind_by_head(file: BinaryIO, member: Member) -> str:
 
 def _refused(entry: _Entry, left: int) -> str:
     if entry.flags & _ENCRYPTED:
-        return "it is encrypted; unpack the zip file with its password"
+        return _("it is encrypted; unpack the zip file with its password")
     if entry.method not in (_STORED, _DEFLATED):
-        how = _METHODS.get(entry.method, f"method {entry.method}")
-        return f"it is packed by {how}; pack it by deflate, or not at all"
+        how = _METHODS.get(entry.method, _("method {number}", number=entry.method))
+        return _("it is packed by {how}; pack it by deflate, or not at all", how=how)
     if max(entry.offset, entry.size) > _MOST:
-        return "the zip file is damaged: there is no file where its directory says"
+        return _("the zip file is damaged: there is no file where its directory says")
     if stat.S_ISLNK(entry.mode):
-        return "it is a link inside a zip file; pack the photo itself"
-    return "it lies where other files lie, as in a zip bomb; pack the photos anew" if left < 0 else ""
+        return _("it is a link inside a zip file; pack the photo itself")
+    return _("it lies where other files lie, as in a zip bomb; pack the photos anew") if left < 0 else ""
 
 
 def _directory(file: BinaryIO, container: str) -> tuple[int, int, int]:
@@ -102,13 +103,19 @@ def _directory(file: BinaryIO, container: str) -> tuple[int, int, int]:
     tail = file.read(length - tail_start)
     at = tail.rfind(b"PK\5\6", 0, len(tail) - _END.size + 4)
     if at < 0:
-        what = "is empty" if not length else "is no zip file, or the end of it is missing"
-        raise InputError(f"'{printable(container)}' {what}; download or copy it again, and check its size")
-    _, _, _, _, _, size, start, _ = _END.unpack_from(tail, at)
+        if not length:
+            raise InputError(_("'{name}' is empty; download or copy it again, and check its size", name=printable(container)))
+        raise InputError(
+            _(
+                "'{name}' is no zip file, or the end of it is missing; download or copy it again, and check its size",
+                name=printable(container),
+            )
+        )
+    size, start = _END.unpack_from(tail, at)[5:7]
     end = tail_start + at
     place_64 = at - _PLACE_64.size
     if place_64 >= 0 and tail[place_64 : place_64 + 4] == b"PK\6\7":
-        _, _, where, _ = _PLACE_64.unpack_from(tail, place_64)
+        where = _PLACE_64.unpack_from(tail, place_64)[2]
         file.seek(where if where < length else 0)
         record = file.read(_END_64.size)
         if len(record) == _END_64.size and record[:4] == b"PK\6\6":
@@ -117,7 +124,10 @@ def _directory(file: BinaryIO, container: str) -> tuple[int, int, int]:
     shift = end - size - start
     if size > length or shift < 0:
         raise InputError(
-            f"the directory of the zip file '{printable(container)}' is damaged; download or copy it again, and check its size"
+            _(
+                "the directory of the zip file '{container}' is damaged; download or copy it again, and check its size",
+                container=printable(container),
+            )
         )
     return start + shift, size, shift
 

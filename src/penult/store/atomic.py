@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from penult.errors import OutputError
+from penult.i18n import _
 from penult.store.disk import disk, is_free, lock, machine_id
 from penult.store.paths import ELSEWHERE, WRITE_FAILURES, is_folder, output_error
 from penult.texts import printable
@@ -218,8 +219,11 @@ def _only_plain(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(kind):
-        what = "a folder" if stat.S_ISDIR(kind) else "a device or pipe"
-        raise OutputError(f"{printable(path)} is {what}, not a file; give the name of a file that may be replaced.")
+        if stat.S_ISDIR(kind):
+            raise OutputError(_("{path} is a folder, not a file; give the name of a file that may be replaced.", path=printable(path)))
+        raise OutputError(
+            _("{path} is a device or pipe, not a file; give the name of a file that may be replaced.", path=printable(path))
+        )
 
 
 _OURS = re.compile(r"\.tmp-([0-9a-f]{8})-([0-9]+)-[0-9a-f]+")  # machine, process and a random number

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from penult import untrusted
 from penult.errors import DamagedFile
+from penult.i18n import _
 from penult.store.cache_folder import CURE
 from penult.store.shard_cache import ShardCache, checked_digests
 from penult.store.shard_index import Digests, ShardIndex, write_whole
@@ -143,7 +144,7 @@ def read_blob(path: Path, row: int, digest: bytes) -> bytes:
             file.seek(_HEADER + row * _ROW.itemsize)
             table = np.frombuffer(file.read(_ROW.itemsize), _ROW)
             if len(table) != 1 or table["digest"].tobytes() != digest:
-                raise ValueError("another row than was written")
+                raise ValueError(_("another row than was written"))
             return _blob(file, table)
         except (ValueError, OverflowError) as error:
             raise _damaged(path, error) from error
@@ -154,13 +155,13 @@ def _table(file: IO[bytes], path: Path) -> Table:
     head = file.read(_HEADER)
     count = _count(head, size)
     if count is None:
-        raise ValueError("not a shard of small files")
+        raise ValueError(_("not a shard of small files"))
     rows = file.read(count * _ROW.itemsize)
     if _name(head + rows) != path.stem:
-        raise ValueError("the content does not fit the name")
+        raise ValueError(_("the content does not fit the name"))
     table = np.frombuffer(rows, _ROW)
     if int(table["start"][-1]) + int(table["length"][-1]) != size:
-        raise ValueError("not of the size that was written")
+        raise ValueError(_("not of the size that was written"))
     return table
 
 
@@ -174,11 +175,11 @@ def _blob(file: IO[bytes], row: Table) -> bytes:
     """Return the file of one row (1,), checked."""
     length = int(row["length"][0])
     if length > MOST:
-        raise ValueError("a file that is too long")
+        raise ValueError(_("a file that is too long"))
     file.seek(int(row["start"][0]))
     blob = file.read(length)
     if len(blob) != length or _sum(blob) != row["sum"].tobytes():
-        raise ValueError("a checksum differs")
+        raise ValueError(_("a checksum differs"))
     return blob
 
 
@@ -191,4 +192,10 @@ def _name(head: bytes) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> DamagedFile:
-    return DamagedFile(f"the cache file {printable(path)} is damaged ({error}); leave it: its thumbnails are made again.")
+    return DamagedFile(
+        _(
+            "the cache file {path} is damaged ({error}); leave it: its thumbnails are made again.",
+            path=printable(path),
+            error=error,
+        )
+    )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError, OutputError
+from penult.i18n import _
 from penult.store.cache_folder import CURE
 from penult.store.shard_cache import ShardCache, checked_digests
 from penult.store.shard_index import Digests
@@ -103,6 +104,10 @@ def check_finite(vectors: Vectors, name: str) -> None:
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors).all(axis=1)).sum())
         raise InputError(
-            f"{bad} of {len(vectors)} vectors of {name} are not finite; "
-            "nothing was stored. Run the network with --precision f32."
+            _(
+                "{bad} of {count} vectors of {name} are not finite; nothing was stored. Run the network with --precision f32.",
+                bad=bad,
+                count=len(vectors),
+                name=name,
+            )
         )

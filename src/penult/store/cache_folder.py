@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penult.errors import OutputError
+from penult.i18n import N_, _
 from penult.texts import printable
 
 log = logging.getLogger(__name__)
 
-CURE = "choose another cache folder with --cache DIR"
-NAME_ONE = "give --cache DIR or set PENULT_CACHE"
+CURE = N_("choose another cache folder with --cache DIR")
+NAME_ONE = N_("give --cache DIR or set PENULT_CACHE")
 _PERMANENT = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG,
 }  # fmt: skip
@@ -46,7 +47,11 @@ def default_cache(environment: Mapping[str, str] = os.environ, platform: str = s
         return Path(path).expanduser()
     except RuntimeError as error:  # neither HOME nor an entry for this user
         raise OutputError(
-            f"no cache folder is known ({printable(path)}, and this user has no home folder); {NAME_ONE}."
+            _(
+                "no cache folder is known ({path}, and this user has no home folder); {cure}.",
+                path=printable(path),
+                cure=_(NAME_ONE),
+            )
         ) from error
 
 
@@ -72,7 +77,7 @@ def warn_not_cached(why: str) -> None:
     """Say, once, that features are not kept."""
     if not _warned:
         _warned.append(why)
-        log.warning("%s: features are kept in memory for this run; %s", why, NAME_ONE)
+        log.warning(_("{why}: features are kept in memory for this run; {cure}", why=why, cure=_(NAME_ONE)))
 
 
 def is_permanent(error: OutputError) -> bool:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from penult.errors import OutputError
+from penult.i18n import _
 from penult.texts import printable
 
 
@@ -93,7 +94,9 @@ class FolderLock:
         descriptor = -1 if sys.platform == "win32" else _opened(folder)
         if descriptor >= 0 and not lock(descriptor):
             os.close(descriptor)
-            raise OutputError(f"{printable(folder)} is in use: {what}. Nothing was touched; {cure}.")
+            raise OutputError(
+                _("{folder} is in use: {what}. Nothing was touched; {cure}.", folder=printable(folder), what=_(what), cure=_(cure))
+            )
         self._end = weakref.finalize(self, _close, descriptor)
 
     def release(self) -> None:

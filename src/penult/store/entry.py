@@ -18,6 +18,7 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
+from penult.i18n import _
 from penult.store.atomic import atomic_write, drop, make_folder, sweep, write_json
 from penult.store.cache_folder import CURE
 from penult.store.paths import is_folder
@@ -62,7 +63,7 @@ class CacheEntry:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.warning("%s cannot be used (%s) and is made again", printable(self.folder), error)
+            log.warning(_("{path} cannot be used ({error}) and is made again", path=printable(self.folder), error=error))
             return None
 
     def read(self, name: str, most: int | None = None) -> bytes:
@@ -76,11 +77,15 @@ class CacheEntry:
             data = untrusted.read_bytes(path, most)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise DamagedFile(f"{printable(path)} cannot be read ({why}); run again, it will be made again.") from error
+            raise DamagedFile(
+                _("{path} cannot be read ({why}); run again, it will be made again.", path=printable(path), why=why)
+            ) from error
         if hashlib.sha256(data).hexdigest() != wanted:
             with contextlib.suppress(OutputError):  # another user's folder, perhaps
                 self.forget()
-            raise DamagedFile(f"{printable(path)} was changed after it was written; run again, it will be made again.")
+            raise DamagedFile(
+                _("{path} was changed after it was written; run again, it will be made again.", path=printable(path))
+            )
         self.touch()
         return data
 
@@ -149,12 +154,12 @@ def read_record(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         found["sha256"] = {"graph.onnx": found.pop("graph")}
     sums = found.pop("sha256", None)
     if not (isinstance(sums, dict) and isinstance(found.get("facts", {}), dict)):
-        raise ValueError("it does not say what its files are")
+        raise ValueError(_("it does not say what its files are"))
     return found, sums
 
 
 def _json(path: Path) -> dict[str, Any]:
     found = untrusted.parse_json(untrusted.read_bytes(path, _MOST_RECORD))
     if not isinstance(found, dict):
-        raise ValueError("it holds no object")
+        raise ValueError(_("it holds no object"))
     return found

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.store.h5read import FeatureFile, read_h5
 from penult.texts import printable
 
@@ -41,11 +42,13 @@ def read_features(paths: Sequence[Path | str]) -> Features:
     Raises `InputError` where row counts, labels, names or classes differ, and what `read_h5` raises.
     """
     if not paths:
-        raise InputError("no feature file was given; give at least one .h5 file.")
+        raise InputError(_("no feature file was given; give at least one .h5 file."))
     files = [read_h5(path) for path in paths]
     wrong = [sentence for file in files[1:] for sentence in _differences(files[0], file)]
     if wrong:
-        raise InputError(f"the feature files do not belong together: {'; '.join(wrong)}. Give files of one set of images.")
+        raise InputError(
+            _("the feature files do not belong together: {wrong}. Give files of one set of images.", wrong="; ".join(wrong))
+        )
     tests = [file.test for file in files if file.test is not None]
     return Features(
         X=np.hstack([file.train for file in files]),
@@ -73,17 +76,19 @@ def _differences(first: FeatureFile, file: FeatureFile) -> list[str]:
     here, there = printable(file.path), printable(first.path)
     wrong = []
     if len(file.train) != len(first.train):
-        wrong.append(f"{here} has {len(file.train)} training rows and {there} {len(first.train)}")
+        wrong.append(
+            _("{one} has {n} training rows and {other} {m}", one=here, n=len(file.train), other=there, m=len(first.train))
+        )
     if (file.test is None) != (first.test is None):
-        wrong.append(f"only one of {here} and {there} has test rows")
+        wrong.append(_("only one of {one} and {other} has test rows", one=here, other=there))
     elif file.test is not None and first.test is not None and len(file.test) != len(first.test):
-        wrong.append(f"{here} has {len(file.test)} test rows and {there} {len(first.test)}")
+        wrong.append(_("{one} has {n} test rows and {other} {m}", one=here, n=len(file.test), other=there, m=len(first.test)))
     if wrong:
         return wrong
     for name in ("label", "train_files", "test_files", "classes"):
         mine, its = getattr(file, name), getattr(first, name)
         if mine is not None and its is not None and not np.array_equal(mine, its):
-            wrong.append(f"{name} differs between {here} and {there}")
+            wrong.append(_("{name} differs between {one} and {other}", name=name, one=here, other=there))
     return wrong
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, PenultError
+from penult.i18n import _
 from penult.texts import printable
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
@@ -41,7 +42,11 @@ def opened(path: Path) -> Iterator[CheckedFile]:
         raise
     except Exception as error:  # HDF5 answers damage with OSError, RuntimeError, KeyError, TypeError and more
         raise DamagedFile(
-            f"{printable(path)} is damaged or cut off: {_short(error)}; write it again, or get a fresh copy."
+            _(
+                "{path} is damaged or cut off: {error}; write it again, or get a fresh copy.",
+                path=printable(path),
+                error=_short(error),
+            )
         ) from error
 
 
@@ -79,17 +84,17 @@ class CheckedFile:
         import h5py
 
         if self._file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-            raise self._refusal(name, "is a link to somewhere else")
+            raise self._refusal(name, _("is a link to somewhere else"))
         data = self._file[name]
         if not isinstance(data, h5py.Dataset):
-            raise self._refusal(name, "is not a data set")
+            raise self._refusal(name, _("is not a data set"))
         if data.is_virtual or data.external:
-            raise self._refusal(name, "keeps its data in other files")
+            raise self._refusal(name, _("keeps its data in other files"))
         if data.shape is None or len(data.shape) not in ranks:
-            raise self._refusal(name, f"has the shape {data.shape}, not {' or '.join(map(str, ranks))} dimension(s)")
+            raise self._refusal(name, _("has the shape {shape}, not {ranks} dimension(s)", shape=data.shape, ranks=_(" or ").join(map(str, ranks))))
         text = h5py.check_string_dtype(data.dtype) is not None  # an object that is no text is a reference
         if data.dtype.kind not in kinds or (data.dtype.kind == "O" and not text):
-            raise self._refusal(name, f"holds {data.dtype}, which is not allowed there")
+            raise self._refusal(name, _("holds {dtype}, which is not allowed there", dtype=data.dtype))
         self._plausible(name, data)
         return data
 
@@ -103,26 +108,31 @@ class CheckedFile:
         for number in filters:
             if number not in _FILTERS or not h5py.h5z.filter_avail(number):
                 label = _FILTERS.get(number, f"number {number}")
-                raise self._refusal(name, f"is packed with the filter {label}, which is not available")
+                raise self._refusal(name, _("is packed with the filter {name}, which is not available", name=label))
         packed = bool(filters - {2, 3})
         if bytes_declared > self.size * (_MOST_PACKED if packed else 1):
-            raise self._refusal(name, f"claims {data.shape} values, more than a file of {self.size} bytes can hold")
+            raise self._refusal(name, _("claims {shape} values, more than a file of {size} bytes can hold", shape=data.shape, size=self.size))
         if data.chunks is None:
             if data.id.get_storage_size() < bytes_declared:
-                raise DamagedFile(self._sentence(name, "was declared but never written"))
+                raise DamagedFile(self._sentence(name, _("was declared but never written")))
             return
         chunk = math.prod(data.chunks) * data.dtype.itemsize
         if chunk > max(_LARGEST_CHUNK, self.size):
-            raise self._refusal(name, f"has chunks of {chunk} bytes")
+            raise self._refusal(name, _("has chunks of {size} bytes", size=chunk))
         wanted = math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
         if data.id.get_num_chunks() < wanted:
-            raise DamagedFile(self._sentence(name, "has rows that were never written"))
+            raise DamagedFile(self._sentence(name, _("has rows that were never written")))
 
     def _refusal(self, name: str, what: str) -> InputError:
         return InputError(self._sentence(name, what))
 
     def _sentence(self, name: str, what: str) -> str:
-        return f"{name!r} in {printable(self.path)} {what}; give a file with plain data sets train, test and label."
+        return _(
+            "{name!r} in {path} {what}; give a file with plain data sets train, test and label.",
+            name=name,
+            path=printable(self.path),
+            what=what,
+        )
 
 
 def _size(path: Path) -> int:
@@ -130,15 +140,18 @@ def _size(path: Path) -> int:
     import h5py
 
     if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise InputError(f"{printable(path)} {what}; give the path of a feature file (.h5).")
+        if path.exists():
+            raise InputError(_("{path} is not a file; give the path of a feature file (.h5).", path=printable(path)))
+        raise InputError(_("{path} does not exist; give the path of a feature file (.h5).", path=printable(path)))
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
     except OSError as error:
-        raise InputError(f"{printable(path)} cannot be read: {error.strerror}; check its permissions.") from error
+        raise InputError(
+            _("{path} cannot be read: {reason}; check its permissions.", path=printable(path), reason=error.strerror)
+        ) from error
     if not h5py.is_hdf5(path):
-        raise InputError(f"{printable(path)} is not an HDF5 file; give a feature file (.h5).")
+        raise InputError(_("{path} is not an HDF5 file; give a feature file (.h5).", path=printable(path)))
     return size
 
 

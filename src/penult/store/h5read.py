@@ -20,6 +20,7 @@ import numpy.typing as npt
 from penult import untrusted
 from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, listed
+from penult.i18n import N_, _
 from penult.store.h5guard import CheckedFile, opened
 from penult.store.h5write import FORMAT, begin
 from penult.texts import printable
@@ -68,7 +69,10 @@ def read_h5(path: Path | str) -> FeatureFile:
             file: FeatureFile = worker.answer()
         except Crashed as error:
             raise DamagedFile(
-                f"{printable(path)} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy."
+                _(
+                    "{path} is damaged: HDF5 crashed while it read it; write it again, or get a fresh copy.",
+                    path=printable(path),
+                )
             ) from error
     return file
 
@@ -89,9 +93,17 @@ def load(path: Path) -> FeatureFile:
         bad = [name for name in raw if _sha256(raw[name]) != expected.get(name)]
         bad += [name for name in expected if name not in raw and name in (*_ARRAYS, *_NAMES)]
         if bad:
-            raise DamagedFile(f"{', '.join(sorted(bad))} in {printable(path)} fail their checksum; write the file again.")
+            raise DamagedFile(
+                _(
+                    "{bad} in {path} fail their checksum; write the file again.",
+                    bad=", ".join(sorted(bad)),
+                    path=printable(path),
+                )
+            )
     if "train" not in raw:
-        raise InputError(f"{printable(path)} has no data set 'train'; give a feature file with train, test and label.")
+        raise InputError(
+            _("{path} has no data set 'train'; give a feature file with train, test and label.", path=printable(path))
+        )
     names = {name: _text(raw[name]) if name in raw else None for name in _NAMES}
     label, classes, note = _labels(path, raw["label"], names["classes"]) if "label" in raw else (None, names["classes"], "")
     result = FeatureFile(
@@ -115,13 +127,19 @@ def _own_record(file: CheckedFile) -> dict[str, Any] | None:
     if text is None:
         return None
     if hashlib.sha256(text).hexdigest().encode() != file.attribute("penult_sha256"):
-        raise DamagedFile(f"the metadata in {printable(file.path)} fails its checksum; write the file again.")
+        raise DamagedFile(_("the metadata in {path} fails its checksum; write the file again.", path=printable(file.path)))
     told: dict[str, Any] = untrusted.parse_json(text)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict) or not isinstance(told.get("facts"), dict):
-        raise DamagedFile(f"the metadata in {printable(file.path)} is damaged or was edited; write the file again.")
+        raise DamagedFile(
+            _("the metadata in {path} is damaged or was edited; write the file again.", path=printable(file.path))
+        )
     if type(told.get("format")) is not int or told["format"] > FORMAT:
         raise DamagedFile(
-            f"{printable(file.path)} is of format {told['format']}, newer than this version reads; update penult."
+            _(
+                "{path} is of format {version}, newer than this version reads; update penult.",
+                path=printable(file.path),
+                version=told["format"],
+            )
         )
     return told
 
@@ -143,7 +161,13 @@ def _raw(file: CheckedFile, name: str) -> Array:
         return values
     words = [word.encode() if isinstance(word, str) else bytes(word) for word in values.reshape(-1).tolist()]
     if max(map(len, words), default=0) > _LONGEST_LABEL:  # a long one would widen all others
-        raise InputError(f"'label' in {printable(file.path)} has texts of more than {_LONGEST_LABEL} bytes; name the classes.")
+        raise InputError(
+            _(
+                "'label' in {path} has texts of more than {most} bytes; name the classes.",
+                path=printable(file.path),
+                most=_LONGEST_LABEL,
+            )
+        )
     return np.array(words, "S").reshape(values.shape)
 
 
@@ -158,7 +182,13 @@ def _features(path: Path, name: str, values: Array) -> Floats:
     bad = int((~np.isfinite(vectors).all(axis=1)).sum())
     if bad:
         raise InputError(
-            f"{bad} of {len(vectors)} rows of {name!r} in {printable(path)} contain NaN or infinite values; write it again."
+            _(
+                "{bad} of {count} rows of {name!r} in {path} contain NaN or infinite values; write it again.",
+                bad=bad,
+                count=len(vectors),
+                name=name,
+                path=printable(path),
+            )
         )
     return np.ascontiguousarray(vectors)
 
@@ -172,35 +202,48 @@ def _labels(
     names k classes, labels 1 to k number them from 1 on.
     """
     if values.ndim == 2 and values.shape[1] != 1:
-        raise InputError(f"'label' in {printable(path)} has the shape {values.shape}; give one class number per row.")
+        raise InputError(
+            _(
+                "'label' in {path} has the shape {shape}; give one class number per row.",
+                path=printable(path),
+                shape=values.shape,
+            )
+        )
     flat = values.reshape(-1)
     if flat.dtype.kind in "SUO":
-        return _named(path, np.array(_text(flat)), "texts")
+        return _named(path, np.array(_text(flat)), N_("the labels in {path} are texts ({names}), which name the classes"))
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(flat) & (np.abs(flat) < 2.0**53) & (np.rint(flat) == flat)
     if not whole.all():
-        raise InputError(f"'label' in {printable(path)} holds values that are not whole numbers; give one class per row.")
+        raise InputError(
+            _("'label' in {path} holds values that are not whole numbers; give one class per row.", path=printable(path))
+        )
     labels = flat.astype(np.int64)
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
     if classes is not None:
         if labels.size and labels.min() == 1 and high == len(classes):
-            return labels - 1, classes, f"the labels in {printable(path)} count from 1; they are taken to count from 0"
+            return labels - 1, classes, _("the labels in {path} count from 1; they are taken to count from 0", path=printable(path))
         if low < 0:
-            raise InputError(f"'label' in {printable(path)} goes down to {low}, and its classes begin at 0; write it again.")
+            raise InputError(
+                _(
+                    "'label' in {path} goes down to {low}, and its classes begin at 0; write it again.",
+                    path=printable(path),
+                    low=low,
+                )
+            )
         return labels, classes, ""
     if low == 0 and len(np.unique(labels)) == high + 1:
         return labels, None, ""
-    return _named(path, labels, "numbers")
+    return _named(path, labels, N_("the labels in {path} are numbers ({names}), which name the classes"))
 
 
-def _named(path: Path, labels: Array, kind: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], str]:
-    """Return labels (n,) of any values as class numbers, in the order of the values, which name the classes."""
+def _named(path: Path, labels: Array, note: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], str]:
+    """Return labels (n,) of any values as class numbers, in the order of the values, which name the classes; `note` says so."""
     found, codes = np.unique(labels, return_inverse=True)
     names = tuple(str(value) for value in found)
     if not all(name.strip() for name in names):
-        raise InputError(f"'label' in {printable(path)} has rows without a name; give one class per row.")
-    note = f"the labels in {printable(path)} are {kind} ({printable(listed(names))}), which name the classes"
-    return codes.astype(np.int64).reshape(-1), names, note
+        raise InputError(_("'label' in {path} has rows without a name; give one class per row.", path=printable(path)))
+    return codes.astype(np.int64).reshape(-1), names, _(note, path=printable(path), names=printable(listed(names)))
 
 
 def _agree(file: FeatureFile) -> None:
@@ -209,9 +252,9 @@ def _agree(file: FeatureFile) -> None:
     m = None if file.test is None else len(file.test)
     wrong = []
     if n == 0 or width == 0:
-        wrong.append(f"train is empty {file.train.shape}")
+        wrong.append(_("train is empty {shape}", shape=file.train.shape))
     if file.test is not None and file.test.shape[1] != width:
-        wrong.append(f"train has {width} columns and test {file.test.shape[1]}")
+        wrong.append(_("train has {n} columns and test {m}", n=width, m=file.test.shape[1]))
     counts = {"label": (file.label, n), "train_files": (file.train_files, n), "test_files": (file.test_files, m)}
     for name, (values, rows) in counts.items():
         if values is not None and len(values) != rows:
@@ -219,7 +262,9 @@ def _agree(file: FeatureFile) -> None:
     if file.label is not None and file.classes is not None and int(file.label.max(initial=-1)) >= len(file.classes):
         wrong.append(f"label goes up to {file.label.max()}, but there are {len(file.classes)} classes")
     if wrong:
-        raise InputError(f"{printable(file.path)} is inconsistent: {'; '.join(wrong)}. Write it again.")
+        raise InputError(
+            _("{path} is inconsistent: {wrong}. Write it again.", path=printable(file.path), wrong="; ".join(wrong))
+        )
 
 
 # --- rows of files that need not fit into memory ---
@@ -292,7 +337,9 @@ class RowReader:
             return self._worker.answer()
         except Crashed as error:
             names = ", ".join(printable(path) for path in self.paths)
-            raise DamagedFile(f"{names}: HDF5 crashed while it read this; train again, or get a fresh copy.") from error
+            raise DamagedFile(
+                _("{names}: HDF5 crashed while it read this; train again, or get a fresh copy.", names=names)
+            ) from error
 
     def _agree(self) -> None:
         first = self.headers[0]
@@ -300,7 +347,11 @@ class RowReader:
             same = (header.train, header.test) == (first.train, first.test) and header.train_files == first.train_files
             if not same or header.test_files != first.test_files:
                 raise InputError(
-                    f"{printable(path)} has other rows than {printable(self.paths[0])}; give files of one set of images."
+                    _(
+                        "{path} has other rows than {first}; give files of one set of images.",
+                        path=printable(path),
+                        first=printable(self.paths[0]),
+                    )
                 )
 
     def __enter__(self) -> Self:
@@ -337,7 +388,13 @@ def _header(file: CheckedFile) -> FileHeader:
     wrong = [name for name, n in lengths if names[name] is not None and len(names[name] or ()) != n]
     wrong += ["label"] if label is not None and len(label) != train[0] else []
     if wrong or test[1] != train[1] or not train[0]:
-        raise InputError(f"{printable(file.path)} is inconsistent ({', '.join(wrong) or 'train, test'}); train again.")
+        raise InputError(
+            _(
+                "{path} is inconsistent ({wrong}); train again.",
+                path=printable(file.path),
+                wrong=", ".join(wrong) or "train, test",
+            )
+        )
     facts, sums = ({}, {}) if record is None else (record["facts"], record["sha256"])
     digest = " ".join(str(sums[name]) for name in ("train", "test") if name in sums)
     return FileHeader(train[0], test[0], train[1], label, **names, facts=facts, digest=digest, note=note)

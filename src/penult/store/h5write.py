@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from penult.arrays import Array
 from penult.errors import InputError, OutputError
+from penult.i18n import _
 from penult.store.atomic import AtomicFile
 from penult.store.paths import ELSEWHERE, output_error
 from penult.texts import printable
@@ -156,7 +157,7 @@ class H5Writer:
             with suppress(OSError):
                 if shutil.disk_usage(draft.path.parent).free < content.size:
                     raise output_error(OSError(ENOSPC, "no space"), draft.path, self._cure) from error
-            raise _unwritten(draft.path, f"the process that writes it ended with {error}", self._cure) from error
+            raise _unwritten(draft.path, _("the process that writes it ended with {error}", error=error), self._cure) from error
         return answer
 
 
@@ -211,7 +212,11 @@ class _Content:
                     raise ValueError(f"a block of {name} is {data.shape}, not rows of {source.shape[1:]}")
                 if data.dtype.kind == "f" and not np.isfinite(data).all():
                     raise InputError(
-                        f"{name} of {printable(self.path)} has NaN or infinite values and was not written; correct its source."
+                        _(
+                            "{name} of {path} has NaN or infinite values and was not written; correct its source.",
+                            name=name,
+                            path=printable(self.path),
+                        )
                     )
                 count += len(data)
                 yield data.tobytes()
@@ -236,7 +241,9 @@ def _kind(name: str, source: Array | RowBlocks) -> np.dtype[Any]:
 
 
 def _unwritten(path: Path, why: str, cure: str) -> OutputError:
-    return OutputError(f"could not write {printable(path)}: {why}; {cure}. Nothing half-written was left.")
+    return OutputError(
+        _("could not write {path}: {why}; {cure}. Nothing half-written was left.", path=printable(path), why=why, cure=_(cure))
+    )
 
 
 # --- the writing process ---

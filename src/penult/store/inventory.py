@@ -20,6 +20,7 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError, unknown
+from penult.i18n import N_, _
 from penult.store.atomic import Identity, identity, is_temporary, remove, stale
 from penult.store.blobs import BlobShards, blobs_by_head, read_blob_table
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
@@ -124,12 +125,18 @@ def scan(folder: Path) -> Inventory:
     try:
         if not folder.is_dir():
             if folder.exists():
-                raise InputError(f"{printable(folder)} is a file, not a cache folder; give the folder with --cache DIR.")
+                raise InputError(
+                    _("{folder} is a file, not a cache folder; give the folder with --cache DIR.", folder=printable(folder))
+                )
             return Inventory(folder)
         tops = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(
-            f"the cache folder {printable(folder)} cannot be listed: {error.strerror}; choose another with --cache DIR."
+            _(
+                "the cache folder {folder} cannot be listed: {reason}; choose another with --cache DIR.",
+                folder=printable(folder),
+                reason=_(error.strerror),
+            )
         ) from error
     items = tuple(item for kind in KINDS for item in _items(folder, kind))
     folders = [folder, *(folder / kind for kind in KINDS), *(item.path for item in items if item.path not in item.files)]
@@ -138,8 +145,12 @@ def scan(folder: Path) -> Inventory:
     strange = [path for path in (*tops, *within) if path not in ours and not is_temporary(path.name)]
     if not items and strange:
         raise InputError(
-            f"{printable(folder)} holds nothing that penult keeps in a cache, and other things "
-            f"({printable(strange[0].name)}); nothing was touched. Give the cache folder with --cache DIR."
+            _(
+                "{folder} holds nothing that penult keeps in a cache, and other things ({name}); nothing was "
+                "touched. Give the cache folder with --cache DIR.",
+                folder=printable(folder),
+                name=printable(strange[0].name),
+            )
         )
     left = tuple(path for one in folders for path in stale(one))
     temporary = tuple(path for path in (*tops, *within) if is_temporary(path.name) and path not in left)
@@ -208,7 +219,7 @@ def _is_sealed(path: Path) -> bool:
 def _json(path: Path) -> dict[str, Any]:
     found = untrusted.parse_json(untrusted.read_bytes(path, untrusted.MOST_JSON))
     if not isinstance(found, dict):
-        raise ValueError("it holds no object")
+        raise ValueError(_("it holds no object"))
     return found
 
 
@@ -246,7 +257,7 @@ def _checked(item: CacheItem, path: Path) -> Damage | None:
     except FileNotFoundError:  # it went away meanwhile
         return None
     except OSError as error:
-        return Damage(path, f"it cannot be read ({error.strerror})", (), None)
+        return Damage(path, _("it cannot be read ({reason})", reason=_(error.strerror)), (), None)
     except (ValueError, DamagedFile) as error:
         reason = str(error.__cause__ if isinstance(error, DamagedFile) else error)
         alone = item.kind in SHARDS or _is_sealed(path)  # else a part of it is no use without the others
@@ -262,18 +273,18 @@ def _check(item: CacheItem, path: Path) -> None:
         read_blob_table(path, whole=True)
     elif path.name == "key.json":
         if folder_of(_json(path)) != item.path.name:
-            raise ValueError("what it says is not what its folder is named by")
+            raise ValueError(_("what it says is not what its folder is named by"))
     elif _is_sealed(path):
         with untrusted.open_file(path) as file:
             wanted = file.read(_SUM)
             if hashlib.file_digest(file, "sha256").digest() != wanted:
-                raise ValueError("its sha256 differs")
+                raise ValueError(_("its sha256 differs"))
     elif path.suffix == ".json":
         facts = read_record(path.parent)[0].get("facts") if path != item.path else _json(path) and None
         if facts is not None and not key(facts).startswith(item.path.name.rpartition("-")[2]):
-            raise ValueError("what it says is not what its folder is named by")
+            raise ValueError(_("what it says is not what its folder is named by"))
     elif item.sums and untrusted.sha256(path) != item.sums.get(path.name):
-        raise ValueError(f"its sha256 is not that in {RECORD}")
+        raise ValueError(_("its sha256 is not that in {file}", file=RECORD))
 
 
 # --- what goes ---
@@ -285,7 +296,7 @@ def of_damage(damages: Iterable[Damage]) -> list[Removal]:
     for one in damages:
         if one.seen is not None and one.files and not any(path in found for path in one.files):
             files = (one.path, *(path for path in one.files if path != one.path))
-            removal = Removal(one.path, f"damaged: {one.reason}", files, sum(map(_size, files)), one.seen)
+            removal = Removal(one.path, _("damaged: {reason}", reason=one.reason), files, sum(map(_size, files)), one.seen)
             found |= dict.fromkeys(files, removal)
     return list(dict.fromkeys(found.values()))
 
@@ -305,22 +316,22 @@ def plan(
     patterns; `everything`: all that is penult's. Raises `UnknownName` for a name that nothing here has.
     """
     now = time.time() if now is None else now
-    gone: dict[Path, Removal] = {p: Removal(p, "left by a killed process", (p,), _size(p)) for p in found.leftovers}
+    gone: dict[Path, Removal] = {p: Removal(p, _("left by a killed process"), (p,), _size(p)) for p in found.leftovers}
     for item in found.items:
-        why = _useless(item, now) or ("all" if everything else _old(item, older, now))
+        why = _useless(item, now) or (_("all") if everything else _old(item, older, now))
         if why is not None:
             gone[item.path] = _whole(item, why)
         elif item.odd:
-            gone |= {p: Removal(p, "damaged: a size that cannot be", (p,), _size(p)) for p in item.odd}
+            gone |= {p: Removal(p, _("damaged: a size that cannot be"), (p,), _size(p)) for p in item.odd}
     for item, name in _named(found, backbones):
-        gone[item.path] = _whole(item, f"of {name}")
+        gone[item.path] = _whole(item, _("of {name}", name=name))
     if most is not None:
         left = found.bytes - sum(one.bytes for one in gone.values())
         for item in sorted(found.items, key=lambda item: item.used):
             if left <= most:
                 break
             if item.kind in BY_AGE and item.path not in gone:
-                gone[item.path] = _whole(item, "least recently used")
+                gone[item.path] = _whole(item, _("least recently used"))
                 left -= item.bytes
     return list(gone.values())
 
@@ -352,7 +363,7 @@ def keep_below(cache: Path, kind: str, most: int) -> None:
     for item in items:
         if total <= most:
             return
-        carry_out([_whole(item, "least recently used")], cache)
+        carry_out([_whole(item, _("least recently used"))], cache)
         total -= item.bytes
 
 
@@ -361,13 +372,13 @@ def _useless(item: CacheItem, now: float) -> str | None:
     if now - item.used <= _DAY:
         return None
     if not item.whole:
-        return "never finished"
-    return "empty" if item.kind in SHARDS and not item.shards else None
+        return _("never finished")
+    return _("empty") if item.kind in SHARDS and not item.shards else None
 
 
 def _old(item: CacheItem, older: float | None, now: float) -> str | None:
     days = (now - item.used) / _DAY
-    return f"not used for {days:.0f} days" if older is not None and item.kind in BY_AGE and days > older else None
+    return _("not used for {days:.0f} days", days=days) if older is not None and item.kind in BY_AGE and days > older else None
 
 
 def _named(found: Inventory, names: Collection[str]) -> Iterator[tuple[CacheItem, str]]:
@@ -376,7 +387,7 @@ def _named(found: Inventory, names: Collection[str]) -> Iterator[tuple[CacheItem
     for name in names:
         mine = [item for item in found.items if item.name and fnmatch.fnmatchcase(item.name, name)]
         if not mine:
-            raise unknown("cached backbone", name, known)
+            raise unknown(N_("cached backbone"), name, known)
         digests = {str(item.facts.get("backbone_digest", ""))[:32] for item in mine}
         yield from ((item, name) for item in (*mine, *(e for e in found.of("int8") if e.path.name in digests)))
 

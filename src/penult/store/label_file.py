@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penult.errors import DamagedFile, OutputError
+from penult.i18n import N_, _
 from penult.store.atomic import make_folder
 from penult.store.disk import FolderLock, disk
 from penult.store.paths import output_error
@@ -50,10 +51,10 @@ _NUMBERS = {  # SQLite's codes of what the system refused
     sqlite3.SQLITE_PERM: errno.EACCES,
 }
 
-_BUSY = "penult studio is open on it"
-_CURE = "close that one, or give another folder with --out"
-_ROOM = "give another project folder with --out"
-_AGAIN = "move it away and open the project again; labels.csv beside it has the labels that were saved, to import"
+_BUSY = N_("penult studio is open on it")
+_CURE = N_("close that one, or give another folder with --out")
+_ROOM = N_("give another project folder with --out")
+_AGAIN = N_("move it away and open the project again; labels.csv beside it has the labels that were saved, to import")
 
 
 def claim(path: Path) -> FolderLock:
@@ -104,12 +105,23 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     kind, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if kind == _OURS and version > VERSION:
         raise DamagedFile(
-            f"{printable(path)} was written by a newer version of penult (format {version}; this one reads {VERSION}); "
-            "update penult with pip install -U penult."
+            _(
+                "{path} was written by a newer version of penult (format {version}; this one reads {known}); "
+                "update penult with pip install -U penult.",
+                path=printable(path),
+                version=version,
+                known=VERSION,
+            )
         )
     tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
     if kind != _OURS or tables != set(_TABLES):
-        raise DamagedFile(f"{printable(path)} is no label store of penult's, or another program changed its tables; {_AGAIN}.")
+        raise DamagedFile(
+            _(
+                "{path} is no label store of penult's, or another program changed its tables; {cure}.",
+                path=printable(path),
+                cure=_(_AGAIN),
+            )
+        )
     said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
         raise damaged(path, said)
@@ -117,7 +129,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, said: object) -> DamagedFile:
     """Return the error for a file whose content cannot be."""
-    return DamagedFile(f"{printable(path)} is damaged ({printable(str(said))}); {_AGAIN}.")
+    return DamagedFile(
+        _("{path} is damaged ({said}); {cure}.", path=printable(path), said=printable(str(said)), cure=_(_AGAIN))
+    )
 
 
 @contextlib.contextmanager
@@ -129,7 +143,7 @@ def reading(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise OutputError(
-                f"{printable(path)} is in use: another program has it open. Nothing was touched; close that."
+                _("{path} is in use: another program has it open. Nothing was touched; close that.", path=printable(path))
             ) from error
         if code not in _NUMBERS:
             raise damaged(path, error) from error

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError, PenultError
+from penult.i18n import _
 from penult.store import label_file
 from penult.store.label_acts import (
     EXAM,
@@ -131,7 +132,7 @@ class LabelStore:
     @property
     def _file(self) -> sqlite3.Connection:
         if self._db is None:
-            raise InputError(f"{self.path} is closed; open the project again.")
+            raise InputError(_("{path} is closed; open the project again.", path=self.path))
         return self._db
 
     def labels(self) -> NDArray[np.int32]:
@@ -220,7 +221,12 @@ class LabelStore:
             seq, was, of = found
             if was != kind:
                 raise InputError(
-                    f"the act {id!r} is known as {was!r}, and now {kind!r} was sent under the same id; send a new id."
+                    _(
+                        "the act {id!r} is known as {was!r}, and now {kind!r} was sent under the same id; send a new id.",
+                        id=id,
+                        was=was,
+                        kind=kind,
+                    )
                 )
             return Applied(seq, kind, self._act(of or seq), of or seq, self._changes(self._rows(seq)[0]), repeated=True)
 

@@ -13,22 +13,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penult.errors import InputError, OutputError
+from penult.i18n import N_, _
 from penult.texts import printable
 
-ELSEWHERE = "choose another place for the results with --out DIR"
+ELSEWHERE = N_("choose another place for the results with --out DIR")
 
 # What happened, by error number; every other number is said in the system's own words.
 _WHAT = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "your disk quota is used up",
-    errno.EFBIG: "the file would be larger than this system allows",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "there is no permission to write there",
-    errno.EPERM: "there is no permission to write there",
-    errno.ENOTDIR: "a part of that path is a file, not a folder",
-    errno.EISDIR: "that is a folder",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.EIO: "the disk reports an error",
+    errno.ENOSPC: N_("the disk is full"),
+    errno.EDQUOT: N_("your disk quota is used up"),
+    errno.EFBIG: N_("the file would be larger than this system allows"),
+    errno.EROFS: N_("the file system is read-only"),
+    errno.EACCES: N_("there is no permission to write there"),
+    errno.EPERM: N_("there is no permission to write there"),
+    errno.ENOTDIR: N_("a part of that path is a file, not a folder"),
+    errno.EISDIR: N_("that is a folder"),
+    errno.ENAMETOOLONG: N_("the name is too long"),
+    errno.EIO: N_("the disk reports an error"),
+}
+_SENTENCES = {
+    "write": N_("could not write {path}: {what}; {cure}. Nothing half-written was left."),
+    "remove": N_("could not remove {path}: {what}; {cure}."),
+    "look into": N_("could not look into {path}: {what}; {cure}."),
 }
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
@@ -39,10 +45,9 @@ WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, action: str = "write") -> OutputError:
     """Return the error to raise where a path could not be written (or another `action`); `cure` says where else to write."""
     number = error.errno or 0
-    what = _WHAT.get(number) or (os.strerror(number) if number else str(error))
-    first = "free some space or " if number in _NO_SPACE else ""
-    left = " Nothing half-written was left." if action == "write" else ""
-    return OutputError(f"could not {action} {printable(path)}: {what}; {first}{cure}.{left}")
+    what = _(_WHAT.get(number) or (os.strerror(number) if number else str(error)))
+    cure = _("free some space or {otherwise}", otherwise=_(cure)) if number in _NO_SPACE else _(cure)
+    return OutputError(_(_SENTENCES[action], path=printable(path), what=what, cure=cure))
 
 
 def is_folder(path: Path) -> bool:
@@ -68,18 +73,23 @@ def is_taken(path: Path) -> bool:
 
 
 def reason(error: OutputError) -> str:
-    """Return why something could not be written, without the place and the cure."""
+    """Return why something could not be written, without the place and the cure; the whole error where the system said nothing."""
     cause = error.__cause__
     if not isinstance(cause, OSError):
-        return str(error).partition("; ")[0]
-    return _WHAT.get(cause.errno or 0) or cause.strerror or str(cause)
+        return str(error)
+    return _(_WHAT.get(cause.errno or 0) or cause.strerror or str(cause))
 
 
 CSV = (".csv", ".txt")
 HDF5 = (".h5", ".hdf5")
 ONNX = (".onnx",)
 HTML = (".html", ".htm")
-_KINDS: dict[tuple[str, ...], str] = {CSV: "a CSV table", HDF5: "an HDF5 file", ONNX: "an ONNX file", HTML: "a web page"}
+_KINDS: dict[tuple[str, ...], str] = {
+    CSV: N_("{option} {text} would be written as a CSV table, whatever its ending; give a name that ends in {endings}, such as {cure}."),
+    HDF5: N_("{option} {text} would be written as an HDF5 file, whatever its ending; give a name that ends in {endings}, such as {cure}."),
+    ONNX: N_("{option} {text} would be written as an ONNX file, whatever its ending; give a name that ends in {endings}, such as {cure}."),
+    HTML: N_("{option} {text} would be written as a web page, whatever its ending; give a name that ends in {endings}, such as {cure}."),
+}
 _OF_FILES = set(  # no folder is called so by somebody who wants a folder
     """
     .csv .tsv .txt .json .html .png .jpg .jpeg .svg .pdf .h5 .hdf5 .npy .npz .parquet .xlsx .zip .penult .onnx .pkl .pt .pth
@@ -92,12 +102,17 @@ def check_output_file(path: Path | str, endings: tuple[str, ...], option: str) -
     """Raise `InputError` where a name ends otherwise than in one of `endings`, or in none, or is an address."""
     path_of, text = Path(path), str(path)
     if "://" in text:
-        raise InputError(f"{option} {printable(text)} is an address; write a file on this machine, and copy it there.")
+        raise InputError(
+            _(
+                "{option} {text} is an address; write a file on this machine, and copy it there.",
+                option=option,
+                text=printable(text),
+            )
+        )
     if path_of.suffix.lower() not in {"", *endings}:
         cure = printable(path_of.with_suffix(endings[0]))
         raise InputError(
-            f"{option} {printable(text)} would be written as {_KINDS[endings]}, whatever its ending; give a name that ends in "
-            f"{' or '.join(endings)}, such as {cure}."
+            _(_KINDS[endings], option=option, text=printable(text), endings=_(" or ").join(endings), cure=cure)
         )
 
 
@@ -106,8 +121,12 @@ def check_output_folder(path: Path | str, option: str) -> None:
     path_of = Path(path)
     if path_of.suffix.lower() in _OF_FILES and not path_of.is_dir():
         raise InputError(
-            f"{option} {printable(path_of)} is to be a folder, and its name is that of a file; name a folder, such as "
-            f"{printable(path_of.with_suffix(''))}."
+            _(
+                "{option} {path} is to be a folder, and its name is that of a file; name a folder, such as {cure}.",
+                option=option,
+                path=printable(path_of),
+                cure=printable(path_of.with_suffix("")),
+            )
         )
 
 

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
+from penult.i18n import _
 from penult.errors import OutputError
 from penult.store.atomic import sweep, write_json
 from penult.store.cache_folder import CURE, warn_not_cached
@@ -114,7 +115,7 @@ class ShardCache(ABC, Generic[Index, Rows]):
         if not self._tolerate(error):
             raise error
         self._writes = False
-        warn_not_cached(f"no cache folder can be written at {printable(folder.parent.parent)} ({reason(error)})")
+        warn_not_cached(_("no cache folder can be written at {path} ({reason})", path=printable(folder.parent.parent), reason=reason(error)))
 
     def __enter__(self) -> Self:
         return self

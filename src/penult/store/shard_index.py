@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import DamagedFile, InputError, OutputError
+from penult.i18n import _
 from penult.store.atomic import Identity, atomic_write, identity, remove
 from penult.store.cache_folder import CURE
 from penult.texts import printable
@@ -77,7 +78,12 @@ class ShardIndex(ABC):
             return
         except OSError as error:
             raise InputError(
-                f"the cache folder {printable(self.folder)} cannot be listed: {error.strerror}; {CURE}."
+                _(
+                    "the cache folder {folder} cannot be listed: {reason}; {cure}.",
+                    folder=printable(self.folder),
+                    reason=_(error.strerror),
+                    cure=_(CURE),
+                )
             ) from error
         for name in sorted(names):
             if name not in self._seen and self._is_shard(name):
@@ -126,10 +132,10 @@ class ShardIndex(ABC):
                 if identity(path) == before and not remove(path):
                     _refused.add(before)
         except FileNotFoundError:  # the cache was cleared under us
-            log.info("the cache file %s is gone; its images are computed again.", printable(path))
+            log.info(_("the cache file {path} is gone; its images are computed again.", path=printable(path)))
             self._seen.discard(name)
         except OSError as error:
-            log.warning("the cache file %s can not be read now (%s); it is left out.", printable(path), error)
+            log.warning(_("the cache file {path} can not be read now ({error}); it is left out.", path=printable(path), error=error))
         return None
 
     def name_of(self, number: int) -> str:

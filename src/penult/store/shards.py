@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from penult import untrusted
 from penult.errors import DamagedFile
+from penult.i18n import _
 from penult.store.shard_index import Digests, Numbers, Places, ShardIndex, by_shard, write_whole
 from penult.texts import printable
 
@@ -68,7 +69,7 @@ def width_of(path: Path) -> int:
         rows = len(_digests(archive.read(_MEMBERS[0])))
         width, rest = divmod(archive.size(_MEMBERS[1]) - 128, 4 * rows)
         if rest or width < 1:
-            raise ValueError("vectors of no whole width")
+            raise ValueError(_("vectors of no whole width"))
         return width
 
 
@@ -80,11 +81,11 @@ def read_shard(path: Path, width: int) -> tuple[Digests, Vectors]:
     with _opened(path) as archive:
         members = archive.read(_MEMBERS[0]), archive.read(_MEMBERS[1])
         if _name(*members) != path.stem:
-            raise ValueError("the content does not fit the name")
+            raise ValueError(_("the content does not fit the name"))
         digests = _digests(members[0])
         vectors = _array(members[1], "<f4", (len(digests), width)).astype(np.float32, copy=False)
         if not np.isfinite(vectors).all():
-            raise ValueError("vectors that are not finite")
+            raise ValueError(_("vectors that are not finite"))
         return digests, vectors
 
 
@@ -95,13 +96,17 @@ def _opened(path: Path) -> Iterator[untrusted.StoredZip]:
         try:
             archive = untrusted.StoredZip(file, len(_MEMBERS))
             if tuple(archive.names) != _MEMBERS:
-                raise ValueError("not the two arrays of a shard")
+                raise ValueError(_("not the two arrays of a shard"))
             yield archive
         except (*untrusted.ZIP_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that can not be
                 raise
             raise DamagedFile(
-                f"the cache file {printable(path)} is damaged ({error}); leave it: its images are computed again."
+                _(
+                    "the cache file {path} is damaged ({error}); leave it: its images are computed again.",
+                    path=printable(path),
+                    error=error,
+                )
             ) from error
 
 
@@ -123,7 +128,7 @@ def _array(member: bytes, kind: str, shape: tuple[int, int]) -> npt.NDArray[np.g
     header = _header(kind, shape)
     size = np.dtype(kind).itemsize * shape[0] * shape[1]
     if min(shape) < 1 or len(member) != len(header) + size or not member.startswith(header):
-        raise ValueError(f"not an array {shape} of {kind}")
+        raise ValueError(_("not an array {shape} of {kind}", shape=shape, kind=kind))
     return np.frombuffer(member, kind, offset=len(header)).reshape(shape)
 
 

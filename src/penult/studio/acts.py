@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images import LabelNormalizer
 from penult.images.labels import is_missing
 from penult.sources.names import is_system_file
@@ -113,7 +114,7 @@ def _again(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...]
     number, label = fields.number("n"), fields.label("label")
     before = int(board.labels[number])
     if before < 0:
-        raise InputError(f"photo {number} has no label to be asked again for; send kind 'label'.")
+        raise InputError(_("photo {number} has no label to be asked again for; send kind 'label'.", number=number))
     return board.changes(np.array([number])), {"label": label, "same": label == before}
 
 
@@ -121,7 +122,7 @@ def _page(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...],
     """Label what was accepted; what was struck out is written down as not of this class, whose label it loses if it has it."""
     label, accepted, wrong = fields.label("class"), fields.numbers("accepted", 0), fields.numbers("wrong", 0)
     if not accepted and not wrong:
-        raise InputError("the page has no photos: 'accepted' and 'wrong' are empty; send the numbers of the photos shown.")
+        raise InputError(_("the page has no photos: 'accepted' and 'wrong' are empty; send the numbers of the photos shown."))
     struck = board.family(wrong) if wrong else np.empty(0, np.intp)
     taken = np.setdiff1d(board.family(accepted), struck) if accepted else np.empty(0, np.intp)
     had = board.labels[struck] == label  # by another tab: nobody strikes out what has the label already
@@ -146,7 +147,7 @@ def _finding(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ..
     info = {"finding": finding, "decision": decision}
     if decision == "change":
         if "label" not in fields.sent:
-            raise InputError("the decision is 'change', and there is no field 'label'; send the number of the right class.")
+            raise InputError(_("the decision is 'change', and there is no field 'label'; send the number of the right class."))
         return board.changes(board.family(number.tolist()), fields.label("label"), on=KEPT, off=_OPEN), info
     return board.changes(number, on=EXCLUDED if decision == "exclude" else KEPT), info
 
@@ -165,7 +166,12 @@ def parse_class(sent: Mapping[str, Any], board: Board) -> Act:
         gone = [number for number, one in enumerate(board.classes) if one.removed and one.name == name]
         number = gone[0] if gone else len(board.classes)  # a class that was removed comes back under its number
         if number >= _MOST_CLASSES:
-            raise InputError(f"there are {_MOST_CLASSES:,} classes already, the most that are possible; remove one.")
+            raise InputError(
+                _(
+                    "there are {most_classes:,} classes already, the most that are possible; remove one.",
+                    most_classes=_MOST_CLASSES,
+                )
+            )
         new = ClassName(name, fields.key(None) if sent.get("key") else fields.free_key())
     else:
         number = fields.label("number")
@@ -210,7 +216,9 @@ def class_name(written: str) -> str:
         why = f"is longer than {_LONGEST} bytes"
     if why:
         shown = printable(name if len(name) < 80 else name[:77] + "...")
-        raise InputError(f"the class name '{shown}' {why}, and each class becomes a folder; choose another name.")
+        raise InputError(
+            _("the class name '{shown}' {why}, and each class becomes a folder; choose another name.", shown=shown, why=why)
+        )
     return name
 
 
@@ -218,15 +226,28 @@ def _check_fields(sent: Mapping[str, Any], fields: Sequence[str]) -> None:
     needed = [name for name in fields if not name.endswith("?")]
     missing = [name for name in needed if name not in sent]
     if missing:
-        raise InputError(f"the field '{missing[0]}' is missing; send {', '.join(needed)}.")
+        raise InputError(_("the field '{missing}' is missing; send {needed}.", missing=missing[0], needed=", ".join(needed)))
     extra = sorted(set(sent) - {name.removesuffix("?") for name in fields})
     if extra:
-        raise InputError(f"the field '{printable(extra[0][:80])}' is not known here; send {', '.join(fields)}.")
+        raise InputError(
+            _(
+                "the field '{extra}' is not known here; send {fields}.",
+                extra=printable(extra[0][:80]),
+                fields=", ".join(fields),
+            )
+        )
 
 
 def _wrong(field: str, value: object, wanted: str) -> InputError:
     shown = repr(value)
-    return InputError(f"the field '{field}' is {printable(shown if len(shown) < 80 else shown[:77] + '...')}; send {wanted}.")
+    return InputError(
+        _(
+            "the field '{field}' is {what}; send {wanted}.",
+            field=field,
+            what=printable(shown if len(shown) < 80 else shown[:77] + "..."),
+            wanted=wanted,
+        )
+    )
 
 
 class _Fields:
@@ -252,7 +273,11 @@ class _Fields:
         number = self._whole(name, self.sent[name], len(classes), "the number of a class")
         if classes[number].removed:
             raise InputError(
-                f"class {number}, '{printable(classes[number].name)}', was removed; add it again, or choose another."
+                _(
+                    "class {number}, '{name}', was removed; add it again, or choose another.",
+                    number=number,
+                    name=printable(classes[number].name),
+                )
             )
         return number
 
@@ -270,7 +295,7 @@ class _Fields:
         for number, one in enumerate(self.board.classes):
             # folders of some systems do not tell capitals apart
             if not one.removed and number != own and one.name.casefold() == name.casefold():
-                raise InputError(f"there is a class '{printable(one.name)}' already; choose another name.")
+                raise InputError(_("there is a class '{name}' already; choose another name.", name=printable(one.name)))
         return name
 
     def key(self, own: int | None) -> str:
@@ -281,7 +306,11 @@ class _Fields:
         for number, one in enumerate(self.board.classes):
             if key and not one.removed and number != own and one.key == key:
                 raise InputError(
-                    f"the key {key} is that of '{printable(one.name)}'; choose another key, or change that first."
+                    _(
+                        "the key {key} is that of '{name}'; choose another key, or change that first.",
+                        key=key,
+                        name=printable(one.name),
+                    )
                 )
         return key
 

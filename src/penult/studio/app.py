@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penult.errors import InputError, OutputError, PenultError
+from penult.i18n import _
 from penult.studio import pages
 from penult.studio.jobs import JobRunning
 from penult.studio.tasks import Tasks
@@ -110,7 +111,7 @@ class StudioEndpoints:
         """Return what is known of some photos."""
         numbers = request.query_params.get("numbers", "")
         if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", numbers, re.ASCII):
-            raise Refusal(400, "`numbers` are no photo numbers with commas between them.")
+            raise Refusal(400, _("`numbers` are no photo numbers with commas between them."))
         return await self._read(self._session().details, [int(number) for number in numbers.split(",")])
 
     async def queue(self, request: Any) -> Any:
@@ -164,7 +165,7 @@ class StudioEndpoints:
         number, digest = request.path_params["number"], request.path_params["digest"]
         project = self.workspace.project
         if project is None or number >= len(project) or project.digests[number][:16] != digest:
-            raise Refusal(404, "there is no such photo in this project.")
+            raise Refusal(404, _("there is no such photo in this project."))
         return int(number)
 
     # --- what changes something ---
@@ -209,7 +210,9 @@ class StudioEndpoints:
 
     def _session(self) -> Session:
         if self.workspace.session is None:
-            raise Refusal(409, "the photos are still being prepared; ask again soon.", {"preparing": self.workspace.preparing})
+            raise Refusal(
+                409, _("the photos are still being prepared; ask again soon."), {"preparing": self.workspace.preparing}
+            )
         return self.workspace.session
 
     async def _write(self, request: Any, act: Callable[[dict[str, Any]], Any]) -> Any:
@@ -241,16 +244,16 @@ class StudioEndpoints:
         """Return the JSON object of a body. Raises `Refusal`."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise Refusal(415, "send JSON: Content-Type: application/json.")
+            raise Refusal(415, _("send JSON: Content-Type: application/json."))
         body = await self.bodies.read(request.receive, header_map(request), request.scope["penult"])
         try:
             found = json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            raise Refusal(400, f"the body is no JSON that can be read ({str(error)[:100]}).") from None
+            raise Refusal(400, _("the body is no JSON that can be read ({error}).", error=str(error)[:100])) from None
         finally:
             self.bodies.give_back(len(body))
         if not isinstance(found, dict):
-            raise Refusal(400, "the body is no JSON object.")
+            raise Refusal(400, _("the body is no JSON object."))
         return found
 
     def close(self) -> None:
@@ -296,5 +299,5 @@ def _whole(request: Any, name: str, usual: int | None, low: int = 0, high: int =
     """Return a whole number of the query. Raises `Refusal`."""
     text = request.query_params.get(name, "" if usual is None else str(usual))
     if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or not low <= int(text) <= high:
-        raise Refusal(400, f"`{name}` is no whole number from {low} to {high}.")
+        raise Refusal(400, _("`{name}` is no whole number from {low} to {high}.", name=name, low=low, high=high))
     return int(text)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.errors import InputError, OutputError, ProgressCallback
+from penult.i18n import _
 from penult.images import Image, ImageSet
 from penult.studio.project import Project
 from penult.studio.view import LabelView
@@ -58,10 +59,12 @@ def _check(labels: NDArray[np.int32], classes: Sequence[str]) -> None:
     counts = np.bincount(labels, minlength=len(classes))
     there = [name for name, count in zip(classes, counts.tolist(), strict=True) if count]
     if len(there) < 2:
-        raise InputError("a model needs two classes, and fewer have labelled photos; label photos of another class.")
+        raise InputError(_("a model needs two classes, and fewer have labelled photos; label photos of another class."))
     few = [name for name, count in zip(classes, counts.tolist(), strict=True) if 0 < count < LEAST]
     if few:
-        raise InputError(f"classes of one labelled photo: {images.quoted(few)}; label more of them, or remove the class.")
+        raise InputError(
+            _("classes of one labelled photo: {few}; label more of them, or remove the class.", few=images.quoted(few))
+        )
 
 
 def _set(project: Project, view: LabelView, classes: Sequence[str], which: NDArray[np.bool_]) -> ImageSet:
@@ -115,8 +118,13 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
             was_linked = store.lay_file(path, target, asked["how"] == "link")
         except OSError as error:
             raise OutputError(
-                f"{printable(target)} cannot be written ({error.strerror}); {done - 1 - len(gone)} of {len(files)} files are "
-                "there. Make room, and export again."
+                _(
+                    "{target} cannot be written ({reason}); {done} of {count} files are there. Make room, and export again.",
+                    target=printable(target),
+                    reason=error.strerror,
+                    done=done - 1 - len(gone),
+                    count=len(files),
+                )
             ) from error
         linked += was_linked is True
         gone += [path] if was_linked is None else []
@@ -146,8 +154,10 @@ def _new_folder(wanted: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise OutputError(f"{printable(place)} cannot be made ({error.strerror}); make room there.") from error
-    raise OutputError(f"there are a thousand folders like {printable(wanted)}; remove some of them.")
+            raise OutputError(
+                _("{place} cannot be made ({reason}); make room there.", place=printable(place), reason=error.strerror)
+            ) from error
+    raise OutputError(_("there are a thousand folders like {wanted}; remove some of them.", wanted=printable(wanted)))
 
 
 Work = Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]

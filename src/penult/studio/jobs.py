@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import PenultError
+from penult.i18n import _
 from penult.studio import exports
 from penult.worker import Crashed, Worker
 
@@ -65,7 +66,7 @@ class Jobs:
         """Begin a job of a kind in `WORK`. Raises `JobRunning` where one is at work."""
         with self._lock:
             if self._job is not None and self._job.state == RUNNING:
-                raise JobRunning(f"{self._job.kind} is at work already; wait until it has ended, or cancel it.")
+                raise JobRunning(_("{kind} is at work already; wait until it has ended, or cancel it.", kind=self._job.kind))
             job = self._job = BackgroundJob(kind)
             job.worker = Worker("penult.studio.jobs:work", THREADS)
             self._thread = threading.Thread(target=self._follow, args=(job, dict(asked)), name="penult-job", daemon=True)
@@ -135,7 +136,7 @@ def work(asked: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
             said.put(("end", error))
         except BaseException as error:  # a mistake of ours: the child dies of it, and says so
             log.exception("a job failed")
-            said.put(("end", PenultError(f"a mistake of penult's own: {error!r}.")))
+            said.put(("end", PenultError(_("a mistake of penult's own: {error!r}.", error=error))))
 
     threading.Thread(target=do, daemon=True).start()
     while (one := said.get())[0] != "end":

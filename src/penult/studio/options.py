@@ -7,6 +7,7 @@ from pathlib import Path
 
 from penult.embed import EmbedOptions
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images import TableOptions
 from penult.zoo import DEFAULT
 
@@ -56,8 +57,10 @@ class StudioOptions:
 
     def __post_init__(self) -> None:
         if self.source is None and self.review is None:
-            raise InputError("there is nothing to label; give a folder of photos, a CSV, a run, or --review DIR.")
+            raise InputError(_("there is nothing to label; give a folder of photos, a CSV, a run, or --review DIR."))
         if self.settings.cache is False:
-            raise InputError("the studio needs features again and again; leave --no-cache out, or give a folder with --cache.")
+            raise InputError(
+                _("the studio needs features again and again; leave --no-cache out, or give a folder with --cache.")
+            )
         if self.port is not None and not 0 <= self.port <= 65535:
-            raise InputError(f"--port {self.port} is no port; give a number from 0 to 65535.")
+            raise InputError(_("--port {port} is no port; give a number from 0 to 65535.", port=self.port))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from penult import runs
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.texts import printable
 from penult.web import PAGE_HEADERS, Refusal
@@ -48,11 +49,11 @@ def asset(name: str) -> Any:
     from starlette.responses import Response
 
     if not _NAME.fullmatch(name):
-        raise Refusal(404, "the page has no such file.")
+        raise Refusal(404, _("the page has no such file."))
     try:
         content = resources("penult.studio").joinpath("assets", *name.split("/")).read_bytes()
     except OSError:
-        raise Refusal(404, "the page has no such file.") from None
+        raise Refusal(404, _("the page has no such file.")) from None
     kind = _KINDS[name.rpartition(".")[2]]
     headers = PAGE_HEADERS if kind == "text/html" else {"cache-control": "no-cache"}
     return Response(content, media_type=kind, headers=headers)
@@ -63,7 +64,7 @@ def picture(made: bytes | Failure) -> Any:
     from starlette.responses import Response
 
     if isinstance(made, Failure):
-        raise Refusal(410, f"the photo cannot be shown: {made.reason}.")
+        raise Refusal(410, _("the photo cannot be shown: {reason}.", reason=made.reason))
     return Response(made, media_type="image/jpeg", headers=_FOREVER)
 
 
@@ -75,7 +76,7 @@ def run_file(run: Path, name: str) -> Any:
     known = {runs.METRICS, *(listed if isinstance(listed, dict) else ())}
     path = run / name if name in known else run
     if path == run or not path.is_file() or not path.resolve().is_relative_to(run.resolve()):
-        raise Refusal(404, "the run of this project has no such file; train first.")
+        raise Refusal(404, _("the run of this project has no such file; train first."))
     if name in _SHOWN:
         return FileResponse(path, media_type=_SHOWN[name], headers=REPORT_HEADERS)
     plain = printable(path.name)

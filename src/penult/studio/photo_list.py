@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images import natural_key
 from penult.store.labels import EXAM, EXCLUDED, KEPT, NONE_OF_THESE, SKIPPED, ClassName
 from penult.studio.view import LabelledPhotos, LabelView, Mask
@@ -120,7 +121,12 @@ class PhotoList:
         """Return the numbers of the photos that a query asks for, in its order. Raises `InputError`."""
         extra = sorted(set(query) - {"status", "class", "guess", "text", "sort", "descending"})
         if extra:
-            raise InputError(f"'{printable(extra[0][:80])}' is no filter; use status, class, guess, text, sort or descending.")
+            raise InputError(
+                _(
+                    "'{extra}' is no filter; use status, class, guess, text, sort or descending.",
+                    extra=printable(extra[0][:80]),
+                )
+            )
         chosen = self._state(now, _one_of(query, "status", STATES))
         for name, values in (("class", now.view.labels), ("guess", now.guessed[0])):
             if query.get(name):
@@ -175,7 +181,13 @@ class PhotoList:
     def details(self, now: Snapshot, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return what is known of some photos. Raises `InputError` where there are no such, or too many are asked for."""
         if len(numbers) > MOST_DETAILS:
-            raise InputError(f"{len(numbers)} photos were asked for at once; ask for {MOST_DETAILS} at most.")
+            raise InputError(
+                _(
+                    "{count} photos were asked for at once; ask for {most_details} at most.",
+                    count=len(numbers),
+                    most_details=MOST_DETAILS,
+                )
+            )
         self.check(numbers)
         return [self._details(now, number) for number in numbers]
 
@@ -218,11 +230,19 @@ class PhotoList:
     def check(self, numbers: Sequence[int]) -> None:
         """Raise `InputError` for what is no list of numbers of photos."""
         if not isinstance(numbers, list) or len(numbers) > len(self.families):
-            raise InputError(f"'numbers' is no list of photos; send the numbers of 1 to {len(self.families)} photos.")
+            raise InputError(
+                _("'numbers' is no list of photos; send the numbers of 1 to {count} photos.", count=len(self.families))
+            )
         for number in numbers:
             if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(self.families):
                 shown = printable(repr(number)[:80])
-                raise InputError(f"{shown} is no number of a photo; use numbers from 0 to {len(self.families) - 1}.")
+                raise InputError(
+                    _(
+                        "{shown} is no number of a photo; use numbers from 0 to {count}.",
+                        shown=shown,
+                        count=len(self.families) - 1,
+                    )
+                )
 
 
 def status_names(status: int) -> list[str]:
@@ -239,12 +259,14 @@ def status_names(status: int) -> list[str]:
 def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str:
     value = query.get(name) or known[0]
     if value not in known:
-        raise InputError(f"'{printable(value[:80])}' is no {name}; use one of {', '.join(known)}.")
+        raise InputError(
+            _("'{value}' is no {name}; use one of {known}.", value=printable(value[:80]), name=name, known=", ".join(known))
+        )
     return value
 
 
 def _class(query: Mapping[str, str], name: str, classes: int) -> int:
     value = query[name]
     if not value.isascii() or not value.isdigit() or len(value) > 9 or int(value) >= classes:
-        raise InputError(f"'{printable(value[:80])}' is no {name}; give the number of a class.")
+        raise InputError(_("'{value}' is no {name}; give the number of a class.", value=printable(value[:80]), name=name))
     return int(value)

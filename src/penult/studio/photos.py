@@ -15,6 +15,7 @@ from typing import Any
 from penult import images, runs, store, untrusted
 from penult.audit import Finding
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images import Image
 from penult.sources import kind_of
 from penult.studio.options import StudioOptions
@@ -58,7 +59,9 @@ def find_photos(options: StudioOptions) -> FoundPhotos:
     whole = first if len(parts) == 1 else _together(parts)
     every = _outside(whole.images, _absolute(out))
     if not every:
-        raise InputError(f"{whole.source} has no photos but those in the project itself; give the folder of the photos.")
+        raise InputError(
+            _("{source} has no photos but those in the project itself; give the folder of the photos.", source=whole.source)
+        )
     return replace(whole, folder=_absolute(out), images=every)
 
 
@@ -107,7 +110,9 @@ def _record(folder: Path) -> Mapping[str, Any] | None:
     try:
         found = untrusted.parse_json(untrusted.read_bytes(path, untrusted.MOST_JSON))
     except (OSError, ValueError) as error:
-        raise InputError(f"{printable(path)} cannot be read ({error}); give the folder of the photos, and --out.") from error
+        raise InputError(
+            _("{path} cannot be read ({error}); give the folder of the photos, and --out.", path=printable(path), error=error)
+        ) from error
     return found if isinstance(found, dict) and "penult_project" in found else None
 
 
@@ -125,19 +130,29 @@ def _of_run(folder: Path, name: str) -> FoundPhotos:
     results = runs.read_run(folder)
     if results.metrics.get("task") == "labels":
         raise InputError(
-            f"the photos of the run {printable(folder)} have several labels each, and the studio gives a photo one class; "
-            "correct the labels in their table, and train again."
+            _(
+                "the photos of the run {folder} have several labels each, and the studio gives a photo one class; "
+                "correct the labels in their table, and train again.",
+                folder=printable(folder),
+            )
         )
     roots = results.metrics.get("sources")
     root = roots.get("train") if isinstance(roots, dict) else None
     if not isinstance(root, str):
         raise InputError(
-            f"the run {printable(folder)} was made from feature files, not photos; give the folder of its photos."
+            _(
+                "the run {folder} was made from feature files, not photos; give the folder of its photos.",
+                folder=printable(folder),
+            )
         )
     if kind_of(root) not in (None, "folder"):
         raise InputError(
-            f"the photos of the run {printable(folder)} are in the archive {printable(root)}, and labels are given to files; "
-            "unpack it, and give the folder."
+            _(
+                "the photos of the run {folder} are in the archive {root}, and labels are given to files; unpack it, "
+                "and give the folder.",
+                folder=printable(folder),
+                root=printable(root),
+            )
         )
     files = [*results.rows.files, *(row["file"] for row in results.skipped if row["part"] == "train")]
     labels: list[str | None] = [results.classes[y] for y in results.rows.y.tolist()]

@@ -22,6 +22,7 @@ from penult.audit.pairs import UnionFind
 from penult.embed import PhotoThumbnails
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.fit import group_copies
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.studio import prepared
 from penult.studio.embedded import PhotoFeatures
@@ -128,7 +129,14 @@ def prepare_project(found: FoundPhotos, options: StudioOptions, progress: Progre
     readable = np.asarray(known.any(axis=1))
     if not readable.any():
         reasons = pixels.summarize_failures(failures.values())
-        raise InputError(f"none of the {len(files)} photos in {printable(found.source)} can be read. {reasons}.")
+        raise InputError(
+            _(
+                "none of the {count} photos in {source} can be read. {reasons}.",
+                count=len(files),
+                source=printable(found.source),
+                reasons=reasons,
+            )
+        )
     photo, first = _by_content(known, readable)
     digests = known[first]
     embedded = PhotoFeatures([every[i] for i in first.tolist()], digests, options)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penult.errors import InputError, OutputError
+from penult.i18n import _
 from penult.store import Act, Applied, Change, ClassName, LabelStore
 from penult.store.labels import IMPORT, REDO, UNDO
 from penult.studio.acts import KEYS, Board, act_id, parse_act, parse_class
@@ -110,7 +111,7 @@ class Session(ProjectState):
 
     def _checked(self, act: Act) -> Act:
         if act.kind == "exam" and not self.questions.exam.reserved[act.changes[0].photo]:
-            raise InputError(f"photo {act.changes[0].photo} is not one of the exam's; send kind 'label'.")
+            raise InputError(_("photo {photo} is not one of the exam's; send kind 'label'.", photo=act.changes[0].photo))
         return act
 
     def _meet(self, sent: Mapping[str, Any]) -> int | None:

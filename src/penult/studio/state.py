@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from penult import untrusted
 from penult.errors import InputError, OutputError
+from penult.i18n import _
 from penult.store import LabelStore, write_json
 from penult.studio.act_memory import QUESTIONS, ActMemory
 from penult.studio.exam import agreement
@@ -138,7 +139,7 @@ class ProjectState:
         """Return photos that are taken for a class, the surest first, and how many of them are expected to be wrong."""
         with self._lock:
             if not 0 <= label < len(self.store.classes) or self.store.classes[label].removed:
-                raise InputError(f"there is no class {label}; add it first, or ask for another.")
+                raise InputError(_("there is no class {label}; add it first, or ask for another.", label=label))
             page = self.questions.page(label, self._now.view, checked_count(count))
             photos = [
                 {"n": n, "digest": self.project.digests[n][:16], "p": round(p, 4)}
@@ -151,7 +152,7 @@ class ProjectState:
         """Return the photos that look most like some."""
         self._photos.check(numbers)
         if not numbers:
-            raise InputError("there are no 'numbers' to find look-alikes of; send those of one photo or more.")
+            raise InputError(_("there are no 'numbers' to find look-alikes of; send those of one photo or more."))
         with self._lock:
             near, similarity = self.model.near(numbers, checked_count(count))
         now, (guess, p) = self._now, self._now.guessed
@@ -199,11 +200,19 @@ class ProjectState:
     def _check_known(self, order: object, base: object) -> int:
         """Return the act that a page knows. Raises `UnknownState` where it cannot know that."""
         if order is not None and order != self.project.order:
-            raise UnknownState("the photos of this project are others than those that the page knows; load the page again.")
+            raise UnknownState(_("the photos of this project are others than those that the page knows; load the page again."))
         if not isinstance(base, int) or isinstance(base, bool) or base < 0:
-            raise InputError(f"the field 'base_seq' is {printable(repr(base)[:80])}; send the seq of an earlier answer.")
+            raise InputError(
+                _("the field 'base_seq' is {base}; send the seq of an earlier answer.", base=printable(repr(base)[:80]))
+            )
         if base > self.store.seq:
-            raise UnknownState(f"the page knows act {base}, and the last one here is {self.store.seq}; load the page again.")
+            raise UnknownState(
+                _(
+                    "the page knows act {base}, and the last one here is {seq}; load the page again.",
+                    base=base,
+                    seq=self.store.seq,
+                )
+            )
         return base
 
     def _model(self) -> dict[str, Any]:
@@ -262,12 +271,14 @@ class ProjectState:
 def checked_mode(mode: object) -> str:
     """Return a mode of asking. Raises `InputError`."""
     if not isinstance(mode, str) or mode not in MODES:
-        raise InputError(f"the mode is {printable(repr(mode)[:80])}; use one of {', '.join(MODES)}.")
+        raise InputError(_("the mode is {mode}; use one of {modes}.", mode=printable(repr(mode)[:80]), modes=", ".join(MODES)))
     return mode
 
 
 def checked_count(count: object) -> int:
     """Return how many questions or photos are wanted. Raises `InputError`."""
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_ASKED:
-        raise InputError(f"the count is {printable(repr(count)[:80])}; ask for 1 to {MOST_ASKED}.")
+        raise InputError(
+            _("the count is {count}; ask for 1 to {most_asked}.", count=printable(repr(count)[:80]), most_asked=MOST_ASKED)
+        )
     return count

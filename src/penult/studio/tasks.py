@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult import runs
 from penult.errors import InputError
+from penult.i18n import _
 from penult.studio import exports
 from penult.studio.project import Project
 from penult.studio.workspace import Workspace
@@ -36,7 +37,7 @@ class Tasks:
     def _open(self) -> tuple[Project, Session]:
         workspace = self.workspace
         if workspace.project is None or workspace.session is None:
-            raise InputError("the photos are still being prepared; ask again soon.")
+            raise InputError(_("the photos are still being prepared; ask again soon."))
         return workspace.project, workspace.session
 
     def map(self) -> dict[str, Any]:
@@ -52,15 +53,17 @@ class Tasks:
         project, session = self._open
         strange = set(asked) - {"id", "backbones", "head"}
         if strange:
-            raise InputError(f"unknown fields: {', '.join(sorted(strange))[:200]}; `backbones` and `head` may be given.")
+            raise InputError(
+                _("unknown fields: {strange}; `backbones` and `head` may be given.", strange=", ".join(sorted(strange))[:200])
+            )
         options = self.workspace.options
         names = asked.get("backbones", list(options.backbones))
         head = asked.get("head", "blend")
         if not isinstance(head, str) or not isinstance(names, list) or not names:
-            raise InputError("`backbones` is a list of names, and `head` a name; leave them out for the usual ones.")
+            raise InputError(_("`backbones` is a list of names, and `head` a name; leave them out for the usual ones."))
         if not all(isinstance(name, str) and ("/" not in name and "\\" not in name and "@" not in name) for name in names):
             raise InputError(
-                "`backbones` has something else than names of networks; give files with -b when penult is started."
+                _("`backbones` has something else than names of networks; give files with -b when penult is started.")
             )
         view, exam = session.view(), session.questions.exam
         training, test = exports.training_sets(project, view, exam.reserved, exam.sample(view), _names(session))
@@ -71,7 +74,9 @@ class Tasks:
         """Write labels, class folders or the web page, or say where model and report are."""
         what, how = asked.get("what"), asked.get("how", "copy")
         if what not in WHAT or how not in HOW or set(asked) - {"id", "what", "how"}:
-            raise InputError(f"`what` is one of {', '.join(WHAT)}, and `how` copy or link; nothing else is known.")
+            raise InputError(
+                _("`what` is one of {what}, and `how` copy or link; nothing else is known.", what=", ".join(WHAT))
+            )
         project, session = self._open
         if what == "labels":
             return {"path": str(session.write_table())}
@@ -88,7 +93,7 @@ class Tasks:
 
     def _trained(self) -> None:
         if runs.read_finished(self.workspace.run) is None:
-            raise InputError("this project has no finished training yet; train first.")
+            raise InputError(_("this project has no finished training yet; train first."))
 
     @staticmethod
     def _labelled(project: Project, session: Session) -> list[tuple[str, str]]:
@@ -96,7 +101,7 @@ class Tasks:
         view, names = session.view(), _names(session)
         found = [(path, names[view.labels[n]]) for n in view.labelled.nonzero()[0].tolist() for path in project.paths[n]]
         if not found:
-            raise InputError("no photo has a label yet; label some first.")
+            raise InputError(_("no photo has a label yet; label some first."))
         return found
 
     def cancel(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult import __version__, store
 from penult.errors import PenultError
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.studio.jobs import Jobs
 from penult.studio.options import StudioOptions
@@ -74,7 +75,7 @@ class Workspace:
         """Wait until the project is open. Raises what stopped its preparation."""
         self._opened.wait()
         if self.session is None:
-            raise self.failed or PenultError("the project was not opened, because the studio is ending; start it again.")
+            raise self.failed or PenultError(_("the project was not opened, because the studio is ending; start it again."))
         return self.session
 
     def _prepare(self) -> None:
@@ -86,7 +87,7 @@ class Workspace:
             self._fail(error)
         except Exception as error:  # a mistake of ours: the page is told, and the log has where
             log.exception("the project could not be prepared")
-            self._fail(PenultError(f"a mistake of penult's own while the photos were prepared: {error!r}."))
+            self._fail(PenultError(_("a mistake of penult's own while the photos were prepared: {error!r}.", error=error)))
         finally:
             self._opened.set()
         if self.project is not None and not self._ending.is_set():

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penult.i18n import _
 from penult.web.limits import HttpLimits
 from penult.web.refusal import Refusal
 
@@ -45,7 +46,7 @@ class BodyReader:
     async def read(self, receive: Receive, headers: Mapping[bytes, bytes], told: Told) -> bytes:
         """Return a whole body; call `give_back(len(body))` once it is not needed any more. Raises `Refusal`."""
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-            raise Refusal(415, "packed bodies (Content-Encoding) are not read; send the bytes as they are.")
+            raise Refusal(415, _("packed bodies (Content-Encoding) are not read; send the bytes as they are."))
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > self.limits.max_bytes):
             raise self._too_large()
@@ -55,7 +56,7 @@ class BodyReader:
         except TimeoutError:
             raise Refusal(
                 408,
-                f"the body took longer than {self.limits.body_seconds:g} s to arrive.",
+                _("the body took longer than {body_seconds:g} s to arrive.", body_seconds=self.limits.body_seconds),
                 headers=[(b"connection", b"close")],
             ) from None
 
@@ -68,7 +69,7 @@ class BodyReader:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refusal(400, "the connection ended before the body was whole.")
+                    raise Refusal(400, _("the connection ended before the body was whole."))
                 parts.append(message.get("body", b""))
                 told.received += len(parts[-1])
                 if told.received > self.limits.max_bytes:
@@ -89,10 +90,13 @@ class BodyReader:
 
     def _check_space(self, count: int) -> None:
         if self.held + count > self.limits.max_held_bytes:
-            raise Refusal(503, "other requests with large bodies are in work; try again soon.")
+            raise Refusal(503, _("other requests with large bodies are in work; try again soon."))
 
     def _too_large(self) -> Refusal:
-        return Refusal(413, f"the body has more than {self.limits.max_bytes:,} bytes; send a smaller photo, or fewer.")
+        return Refusal(
+            413,
+            _("the body has more than {max_bytes:,} bytes; send a smaller photo, or fewer.", max_bytes=self.limits.max_bytes),
+        )
 
 
 async def drop_body(receive: Receive, limits: HttpLimits) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from penult.i18n import _
 from penult.web.limits import HttpLimits
 from penult.web.logs import event
 from penult.web.refusal import Refusal, raw_answer
@@ -37,7 +38,15 @@ class LimitedConnection(asyncio.Protocol):
         """Take a connection, or answer 503 where there are too many."""
         self._transport = transport
         if len(self._others) >= self._limits.max_connections:
-            self._refuse(Refusal(503, f"{self._limits.max_connections} connections are open already; try again soon."))
+            self._refuse(
+                Refusal(
+                    503,
+                    _(
+                        "{max_connections} connections are open already; try again soon.",
+                        max_connections=self._limits.max_connections,
+                    ),
+                )
+            )
             return
         self._others.add(self)
         self._inner.connection_made(transport)
@@ -54,7 +63,15 @@ class LimitedConnection(asyncio.Protocol):
             self._enter(phase)
         self._count += len(data)
         if phase == HEADERS and self._count > self._limits.max_header_bytes:
-            self._refuse(Refusal(431, f"the headers have more than {self._limits.max_header_bytes:,} bytes; send less."))
+            self._refuse(
+                Refusal(
+                    431,
+                    _(
+                        "the headers have more than {max_header_bytes:,} bytes; send less.",
+                        max_header_bytes=self._limits.max_header_bytes,
+                    ),
+                )
+            )
         elif phase == DRAIN and self._count > self._limits.drain_bytes:
             self._transport.abort()
 
@@ -82,12 +99,20 @@ class LimitedConnection(asyncio.Protocol):
 
     def _late(self) -> None:
         if self._phase == HEADERS and self._now() == HEADERS:
-            self._refuse(Refusal(408, f"the headers took longer than {self._limits.header_seconds:g} s to arrive."))
+            self._refuse(
+                Refusal(
+                    408,
+                    _(
+                        "the headers took longer than {header_seconds:g} s to arrive.",
+                        header_seconds=self._limits.header_seconds,
+                    ),
+                )
+            )
         elif not self._refused:
             self._transport.close()  # nothing was sent at all, or the rest of a refused body does not end
 
     def _bad_request(self, message: str) -> None:
-        self._refuse(Refusal(400, "this is no HTTP request that can be read; the connection is closed."))
+        self._refuse(Refusal(400, _("this is no HTTP request that can be read; the connection is closed.")))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refused = True

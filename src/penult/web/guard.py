@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from penult.i18n import _
 from penult.web.body import Message, Receive, Told, drop_body
 from penult.web.limits import HttpLimits
 from penult.web.logs import event, log
@@ -72,15 +73,19 @@ class Access:
         """Raise `Refusal` for a request that may not be asked."""
         host = headers.get(b"host", b"").decode("latin-1")
         if not self._answers_to(host):
-            raise Refusal(403, f"this server does not answer to the name {host[:100]!r}; start it with --allow-host NAME.")
+            raise Refusal(
+                403, _("this server does not answer to the name {host!r}; start it with --allow-host NAME.", host=host[:100])
+            )
         if scope["method"] in CHANGES and _from_elsewhere(headers, host):
-            raise Refusal(403, "this request was sent by a page of another origin; CORS is off.")
+            raise Refusal(403, _("this request was sent by a page of another origin; CORS is off."))
         if self.token is None or _is_open(scope["path"], self.open_paths):
             return
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self.token.encode()):
             raise Refusal(
-                401, "give the token of this server: Authorization: Bearer TOKEN.", headers=[(b"www-authenticate", b"Bearer")]
+                401,
+                _("give the token of this server: Authorization: Bearer TOKEN."),
+                headers=[(b"www-authenticate", b"Bearer")],
             )
 
     def _answers_to(self, host: str) -> bool:
@@ -161,7 +166,10 @@ class Guard:
         try:
             self.access.check(scope, headers)
             if limited and self.in_work > self.limits.max_requests:
-                raise Refusal(503, f"{self.limits.max_requests} requests are in work already; try again soon.")
+                raise Refusal(
+                    503,
+                    _("{max_requests} requests are in work already; try again soon.", max_requests=self.limits.max_requests),
+                )
             async with asyncio.timeout(None if scope["path"] in self.streams else self.limits.deadline):
                 await self.app(scope, body, sender)
         except Refusal as refusal:
@@ -169,14 +177,20 @@ class Guard:
                 await drop_body(receive, self.limits)
             await sender.refuse(refusal)
         except TimeoutError:
-            await sender.refuse(Refusal(504, f"no answer within {self.limits.deadline:g} s; try again, or send fewer photos."))
+            await sender.refuse(
+                Refusal(
+                    504, _("no answer within {deadline:g} s; try again, or send fewer photos.", deadline=self.limits.deadline)
+                )
+            )
         except asyncio.CancelledError:
             if not self.ending:
                 raise
-            await sender.refuse(Refusal(503, "the server is ending; try again soon."))
+            await sender.refuse(Refusal(503, _("the server is ending; try again soon.")))
         except Exception:
             log.exception("a mistake of penult's own", extra={"facts": {"request_id": told.request_id}})
-            await sender.refuse(Refusal(500, f"a mistake of penult's own, in the log as request {told.request_id}."))
+            await sender.refuse(
+                Refusal(500, _("a mistake of penult's own, in the log as request {request_id}.", request_id=told.request_id))
+            )
         finally:
             self.in_work -= limited
             _write_line(told, not limited)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penult.errors import InputError
+from penult.i18n import _
 
 MB = 1_000_000
 
@@ -47,6 +48,8 @@ class HttpLimits:
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_requests", "max_connections", "header_seconds", "body_seconds", "deadline"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} = {getattr(self, name)} is no limit; give a number above 0.")
+                raise InputError(
+                    _("{name} = {getattr} is no limit; give a number above 0.", name=name, getattr=getattr(self, name))
+                )
         for name in ("max_held_bytes", "drain_bytes"):
             object.__setattr__(self, name, getattr(self, name) or 4 * self.max_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from penult.i18n import _
 from penult.web.refusal import Refusal
 
 _MOST_HEADER = 4096  # bytes of a part's headers
@@ -29,10 +30,10 @@ def parse_form(body: bytes, content_type: str, most: int) -> list[FormFile]:
     """
     found = _BOUNDARY.search(content_type)
     if found is None:
-        raise Refusal(400, "the form has no boundary in its Content-Type.")
+        raise Refusal(400, _("the form has no boundary in its Content-Type."))
     mark = b"--" + (found[1] or found[2]).encode("latin-1", "replace")
     if not body.startswith(mark):
-        raise Refusal(400, "the form does not begin with its boundary.")
+        raise Refusal(400, _("the form does not begin with its boundary."))
     files: list[FormFile] = []
     at = len(mark)
     while True:
@@ -40,9 +41,9 @@ def parse_form(body: bytes, content_type: str, most: int) -> list[FormFile]:
             return files
         end = body.find(b"\r\n" + mark, at)
         if end < 0 or not body.startswith(b"\r\n", at):
-            raise Refusal(400, "the form ends before its last boundary.")
+            raise Refusal(400, _("the form ends before its last boundary."))
         if len(files) == most:
-            raise Refusal(413, f"the form has more than {most} files; send fewer at once.")
+            raise Refusal(413, _("the form has more than {most} files; send fewer at once.", most=most))
         files.append(_file(body, at + 2, end))
         at = end + 2 + len(mark)
 
@@ -51,14 +52,14 @@ def _file(body: bytes, begin: int, end: int) -> FormFile:
     """Return the file of the part between two places."""
     split = body.find(b"\r\n\r\n", begin, min(end, begin + _MOST_HEADER))
     if split < 0:
-        raise Refusal(400, "a part of the form has no headers, or too long ones.")
+        raise Refusal(400, _("a part of the form has no headers, or too long ones."))
     head = body[begin:split]
     lines = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition:")]
     named = _FILE.search(lines[0]) if len(lines) == 1 else None
     if named is None:
         field = _NAME.search(lines[0]) if lines else None
         name = _text(field[1] or field[2] or b"") if field else "?"
-        raise Refusal(400, f"the part {name!r} of the form is no file; send photos as files.")
+        raise Refusal(400, _("the part {name!r} of the form is no file; send photos as files.", name=name))
     return FormFile(_text(named[1] if named[1] is not None else named[2]), body[split + 4 : end])
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from penult.i18n import _
 from penult.web.body import Receive
 from penult.web.guard import App, Scope, Send
 from penult.web.refusal import Refusal
@@ -39,10 +40,14 @@ def _refused(scope: Scope, error: Any, where: str) -> Refusal:
     """Return what Starlette refuses as a refusal of ours."""
     if error.status_code == 405:
         allowed = dict(error.headers or {}).get("Allow", "")
-        return Refusal(405, f"{scope['method']} is not for this path; use {allowed}.", headers=[(b"allow", allowed.encode())])
+        return Refusal(
+            405,
+            _("{scope} is not for this path; use {allowed}.", scope=scope["method"], allowed=allowed),
+            headers=[(b"allow", allowed.encode())],
+        )
     if error.status_code == 404:
-        return Refusal(404, f"there is nothing at this path{where}.")
-    return Refusal(error.status_code, f"{error.detail}.")
+        return Refusal(404, _("there is nothing at this path{where}.", where=where))
+    return Refusal(error.status_code, _("{detail}.", detail=error.detail))
 
 
 def json_response(values: object) -> Any:

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from penult.errors import InputError, MissingExtra, distribution
+from penult.i18n import _
 from penult.web.connection import limited
 from penult.web.guard import Guard
 from penult.web.limits import HttpLimits
@@ -33,7 +34,14 @@ def check_extra(extra: str = "serve") -> None:
     """Raise `MissingExtra` where a library of the extra is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"a server needs {', '.join(missing)}: pip install '{distribution()}[{extra}]'")
+        raise MissingExtra(
+            _(
+                "a server needs {missing}: pip install '{distribution}[{extra}]'",
+                missing=", ".join(missing),
+                distribution=distribution(),
+                extra=extra,
+            )
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -53,7 +61,9 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, reuse_port=False)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot listen at {host}, port {port} ({why}); give another --host or --port.") from error
+        raise InputError(
+            _("cannot listen at {host}, port {port} ({why}); give another --host or --port.", host=host, port=port, why=why)
+        ) from error
 
 
 def address_of(listening: socket.socket) -> str:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from penult.i18n import _
 from penult.web.guard import CHANGES, Scope
 from penult.web.refusal import Refusal
 
@@ -59,24 +60,24 @@ class BrowserSession:
             return b"set-cookie", value.encode()
         if self._knows(headers):
             return None
-        raise Refusal(403, "this address was used already; end the command with Ctrl-C, and start it again.")
+        raise Refusal(403, _("this address was used already; end the command with Ctrl-C, and start it again."))
 
     def check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Raise `Refusal` for a request that may not be asked."""
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if host not in self.hosts:
-            raise Refusal(403, f"this server does not answer to the name {host[:100]!r}; {_HOW}.")
+            raise Refusal(403, _("this server does not answer to the name {host!r}; {how}.", host=host[:100], how=_HOW))
         site = headers.get(b"sec-fetch-site", b"same-origin")
         if scope["method"] in CHANGES:
             origin = headers.get(b"origin", b"").decode("latin-1").lower()
             if origin != f"http://{host}" or site not in _OWN:
-                raise Refusal(403, "this request was not sent by the page of this server; CORS is off.")
+                raise Refusal(403, _("this request was not sent by the page of this server; CORS is off."))
             if headers.get(HEADER) != b"1":
-                raise Refusal(403, "this request lacks the header X-Penult: 1, which the page of this server sends.")
+                raise Refusal(403, _("this request lacks the header X-Penult: 1, which the page of this server sends."))
         elif scope["path"] not in ("/", OPEN) and site not in _OWN:
-            raise Refusal(403, "a page of another site asked for this; only this server's own page may.")
+            raise Refusal(403, _("a page of another site asked for this; only this server's own page may."))
         if scope["path"] != OPEN and not self._knows(headers):
-            raise Refusal(401, f"this browser has not been let in; {_HOW}.")
+            raise Refusal(401, _("this browser has not been let in; {how}.", how=_HOW))
 
     def _knows(self, headers: Mapping[bytes, bytes]) -> bool:
         found: Any = re.search(
