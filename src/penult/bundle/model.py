@@ -165,7 +165,9 @@ def check(model: Bundle) -> None:
     _names(model)
     widths = tuple(backbone.width for backbone in model.backbones)
     if any(type(width) is not int or width < 1 for width in model.widths) or (widths and widths != model.widths):
-        raise ValueError(_("its blocks {blocks} are not the widths of its networks {widths}", blocks=model.widths[:10], widths=widths[:10]))
+        raise ValueError(
+            _("its blocks {blocks} are not the widths of its networks {widths}", blocks=model.widths[:10], widths=widths[:10])
+        )
     facts = model.head.facts
     if not _fits(facts["blocks"], model.widths) or facts["classes"] != len(model.classes):
         raise ValueError(_("its head was made for other networks or classes"))
@@ -230,7 +232,13 @@ def _selftest(samples: Mapping[str, NDArray[Any]], model: Bundle) -> None:
     images, proba = samples["images"], samples["proba"]
     sides = images.shape[1:3]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not all(1 <= s <= _SIDE for s in sides):
-        raise ValueError(_("the pictures of its self-test are {dtype} {shape}, which are not pictures", dtype=images.dtype, shape=images.shape))
+        raise ValueError(
+            _(
+                "the pictures of its self-test are {dtype} {shape}, which are not pictures",
+                dtype=images.dtype,
+                shape=images.shape,
+            )
+        )
     if not 1 <= len(images) <= _SAMPLES or len(proba) != len(images):
         raise ValueError(_("its self-test has {n} pictures and {m} answers", n=len(images), m=len(proba)))
     _probabilities(N_("self-test"), proba, model)

@@ -123,7 +123,13 @@ def parse(members: dict[str, bytes]) -> Bundle:
     if type(version) is not int or version < 1:
         raise ValueError(_("its format is {version!r}, which is not a number", version=str(version)[:40]))
     if version > FORMAT:
-        raise ValueError(_("it has format {version}, this penult reads up to {known}; pip install --upgrade penult", version=version, known=FORMAT))
+        raise ValueError(
+            _(
+                "it has format {version}, this penult reads up to {known}; pip install --upgrade penult",
+                version=version,
+                known=FORMAT,
+            )
+        )
     backbones = tuple(Backbone.from_dict(record, members[f"graphs/{i}.onnx"]) for i, record in enumerate(about["backbones"]))
     head = about["head"]
     if not isinstance(about["classes"], list) or not isinstance(about["blocks"], list):

@@ -66,7 +66,9 @@ def labelled_folder(folder: str, log: ScanLog, classes: Sequence[str], table: Ta
     return _with_folder_labels(images, log, classes)
 
 
-def _with_folder_labels(images: list[Image], log: ScanLog, classes: Sequence[str], what: str = N_("class folders")) -> list[Image]:
+def _with_folder_labels(
+    images: list[Image], log: ScanLog, classes: Sequence[str], what: str = N_("class folders")
+) -> list[Image]:
     """Return the images with the labels that the names of their folders or files mean."""
     meant = LabelNormalizer(classes)
     result = relabelled(images, meant)
@@ -117,8 +119,7 @@ def _refuse_wrong_level(folder: str, images: list[Image], labels: set[str], log:
         cure = _("if '{name}' holds the classes, give '{path}'", name=printable(name), path=printable(str(Path(folder, name))))
     raise InputError(
         _(
-            "'{folder}' has one folder of images, '{name}'{ignored}, and a classifier needs two classes or more; "
-            "{cure}{hint}",
+            "'{folder}' has one folder of images, '{name}'{ignored}, and a classifier needs two classes or more; {cure}{hint}",
             folder=printable(folder),
             name=printable(name),
             ignored=log.summary(),

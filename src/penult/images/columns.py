@@ -169,9 +169,7 @@ def unused_columns(header: Sequence[str], found: Columns, rows: Sequence[Sequenc
         if at in (found.image, found.group, found.fold, *found.labels) or not repeated:
             continue
         if _norm(name) in _FOLD_NAMES and found.fold is None:
-            said.append(
-                _("its column '{name}' was not used; if it has your folds, give --folds {name}", name=printable(name))
-            )
+            said.append(_("its column '{name}' was not used; if it has your folds, give --folds {name}", name=printable(name)))
         if _norm(name) in _GROUP_NAMES and found.group is None:
             said.append(
                 _(

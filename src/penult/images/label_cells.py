@@ -106,7 +106,8 @@ class LabelCells:
             None: _("labels by '{name}', one in each cell (--task classes takes each cell as one class)", name=name),
             _LISTED: _("labels by '{name}', a list in each cell (--task classes takes each cell as one class)", name=name),
             " ": _(
-                "labels by '{name}', several in a cell, parted by blanks (--task classes takes each cell as one class)", name=name
+                "labels by '{name}', several in a cell, parted by blanks (--task classes takes each cell as one class)",
+                name=name,
             ),
         }
         parted = N_("labels by '{name}', several in a cell, parted by '{sign}' (--task classes takes each cell as one class)")

@@ -131,7 +131,9 @@ class LabelNormalizer:
         several = {label: forms for label, forms in self.forms.items() if len({f.strip() for f in forms}) > 1}
         said = []
         if several:
-            shown = _joined([_("'{name}' ({how})", name=printable(label), how=_how(forms)) for label, forms in several.items()])
+            shown = _joined(
+                [_("'{name}' ({how})", name=printable(label), how=_how(forms)) for label, forms in several.items()]
+            )
             said.append(_("{what} that differ only in how they are written are one class: {names}", what=_(what), names=shown))
         other_encoding = [label for label, f in self.forms.items() if any(_SURROGATE.search(one) for one in f)]
         if other_encoding and encoding:

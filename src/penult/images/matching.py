@@ -17,8 +17,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import ClassVar
 
-from penult.i18n import N_
 from penult.errors import InputError
+from penult.i18n import N_
 from penult.images.labels import decode_surrogates, strip_bytes_literal
 from penult.images.walk import ScanLog, path_kind, walk
 from penult.signatures import image_ending
@@ -30,7 +30,11 @@ OWN = 0.1  # share of names that are paths as they stand from which on the other
 MOST_FILES = 1_000_000  # that are looked at below the folder
 HINTED = 20_000  # files among which similar names are looked for: that takes time
 
-ENDING, OTHER_ENDING, RESPELT = N_("by adding the file ending"), N_("with another file ending"), N_("with the ending spelled otherwise")
+ENDING, OTHER_ENDING, RESPELT = (
+    N_("by adding the file ending"),
+    N_("with another file ending"),
+    N_("with the ending spelled otherwise"),
+)
 CASE, UNICODE = N_("ignoring letter case"), N_("in another Unicode form")
 SLASHES, BLANKS, ZEROS = N_("reading \\ as /"), N_("without the blanks around them"), N_("adding zeros in front")
 BYTES, CODE_PAGE = N_("without the b''"), N_("read as Windows-1252")

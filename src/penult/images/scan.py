@@ -61,7 +61,9 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
                 )
             )
         raise InputError(
-            _("--labels is the table of labels of the photos that are given, and --image-dir names the photos; leave one of them out")
+            _(
+                "--labels is the table of labels of the photos that are given, and --image-dir names the photos; leave one of them out"
+            )
         )
     if path_kind(labels) != "file":
         raise InputError(
@@ -109,7 +111,8 @@ def scan_labelled(
         root, images = path, labelled_folder(path, log, classes, table)
     else:
         raise no_source(
-            path, N_("give a folder of class folders, or a table (CSV, Parquet, Excel) with a column of files and one of labels")
+            path,
+            N_("give a folder of class folders, or a table (CSV, Parquet, Excel) with a column of files and one of labels"),
         )
     if groups is not None:
         images = with_groups(images, groups, path)
@@ -134,7 +137,9 @@ def _labelled_table(
         )
     if rest:
         names = quoted([image.id for image in rest])
-        log.add_notes([ngettext("{n:,} photo has no label: {names}", "{n:,} photos have no label: {names}", len(rest), names=names)])
+        log.add_notes(
+            [ngettext("{n:,} photo has no label: {names}", "{n:,} photos have no label: {names}", len(rest), names=names)]
+        )
     if advise:
         log.add_notes(read.unused())
     found = _labelled_set(path, read.root, images, log, classes, read.cells.all_labels(meant), read.cells.task)

@@ -187,7 +187,9 @@ class Table:
             self.header = [FILE if at == hits.index(max(hits)) else LABEL for at in places]
             columns = find_columns(self.header, sample, self.options, group, finder, need)
         if self.options.image_dir is not None and self.root != self.options.image_dir:
-            columns.problems.insert(0, _("the folder '{path}' of --image-dir does not exist", path=printable(self.options.image_dir)))
+            columns.problems.insert(
+                0, _("the folder '{path}' of --image-dir does not exist", path=printable(self.options.image_dir))
+            )
             columns.cures.append(_("give a folder that does with --image-dir"))
         self.columns = columns
         return columns

@@ -51,7 +51,9 @@ class TableFaults:
             problems.append(_("more than one folder holds its images: {names}", names=quoted(matches.rivals)))
             cures.append(_("give the one that is meant with --image-dir DIR"))
         for fault, names in self._names.items():
-            problems.append(_("{fault}: {names}", fault=_said(fault), names=_named(fault, list(dict.fromkeys(names)), matches, finder)))
+            problems.append(
+                _("{fault}: {names}", fault=_said(fault), names=_named(fault, list(dict.fromkeys(names)), matches, finder))
+            )
         if not problems:
             return
         if missing := self._names.get(finder.missing):
@@ -59,7 +61,9 @@ class TableFaults:
         elif self._names:
             cures.append(_("correct these rows"))
         if any(fault.startswith(MISSING_WORD) for fault in self._names):
-            cures.append(_("empty the cells of photos without a label; if the word is meant as a class, write it in another way"))
+            cures.append(
+                _("empty the cells of photos without a label; if the word is meant as a class, write it in another way")
+            )
         if LONG in self._names:
             cures.append(_("put each cell that has a separator in it into quotation marks, or name all columns"))
         if AMBIGUOUS in self._names:

@@ -90,7 +90,9 @@ class TableFile:
                         if rows or at + 1 == len(book.sheet_names):
                             return [name, *(one for one in book.sheet_names if one != name)], rows
             except CalamineError as error:
-                raise ValueError(_("it is no workbook that can be read ({error}); save it as 'CSV UTF-8'", error=error)) from error
+                raise ValueError(
+                    _("it is no workbook that can be read ({error}); save it as 'CSV UTF-8'", error=error)
+                ) from error
         return [], []
 
     def _find_encoding(self, given: str | None, guess: bool) -> str:
@@ -113,7 +115,9 @@ def _refuse_bombs(file: Any) -> None:
     try:
         size = sum(entry.file_size for entry in untrusted.open_zip(file).infolist())
     except untrusted.ZIP_ERRORS as error:
-        raise ValueError(_("it is an archive or a workbook that is damaged ({error}); save it as 'CSV UTF-8'", error=error)) from error
+        raise ValueError(
+            _("it is an archive or a workbook that is damaged ({error}); save it as 'CSV UTF-8'", error=error)
+        ) from error
     if size > _MOST_UNPACKED:
         raise ValueError(_("it unpacks to more than 1 GiB, which no workbook of labels does; save it as 'CSV UTF-8'"))
 

@@ -59,7 +59,9 @@ def scan_to_label(source: str | os.PathLike[str], table: TableOptions = NO_OPTIO
     else:
         raise no_source(path, _CURE)
     if not images:
-        raise InputError(_("no images in '{path}'{ignored}; {cure}", path=printable(path), ignored=log.summary(), cure=_(_CURE)))
+        raise InputError(
+            _("no images in '{path}'{ignored}; {cure}", path=printable(path), ignored=log.summary(), cure=_(_CURE))
+        )
     meant = LabelNormalizer()
     images = [replace(image, label=None if image.label is None else meant(image.label) or None) for image in images]
     classes = sorted({image.label for image in images if image.label is not None}, key=natural_key)

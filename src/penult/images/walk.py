@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
-from penult.i18n import N_, _
 from penult import signatures
+from penult.i18n import N_, _
 from penult.images.records import MENTIONED, Image, ImageSet, quoted
 from penult.signatures import UnreadFormat
 from penult.sources import Member, kind_of, members
@@ -82,7 +82,8 @@ class ScanLog:
         """Return what was said, then one sentence for each kind that may hide images."""
         kinds = [kind for kind in MAY_HIDE_IMAGES if kind in self._counts]
         lists = (
-            _("{kind} were ignored: {names}", kind=_(kind), names=quoted(self._names[kind], self._counts[kind])) for kind in kinds
+            _("{kind} were ignored: {names}", kind=_(kind), names=quoted(self._names[kind], self._counts[kind]))
+            for kind in kinds
         )
         photos = (
             _("{kind} were ignored: {names}; {cure}", kind=_(files), names=quoted(names), cure=unread.cure_for_many)

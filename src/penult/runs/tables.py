@@ -68,7 +68,9 @@ def lines(path: Path) -> Iterator[list[str]]:
         for number, cells in untrusted.read_csv(path):
             width = len(cells) if width is None else width
             if len(cells) != width:
-                raise ValueError(_("line {number} has {n} cells for {width} columns", number=number, n=len(cells), width=width))
+                raise ValueError(
+                    _("line {number} has {n} cells for {width} columns", number=number, n=len(cells), width=width)
+                )
             yield cells
     except FileNotFoundError:
         return

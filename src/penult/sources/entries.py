@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from penult.i18n import N_
 from penult import signatures
+from penult.i18n import N_
 from penult.sources.folder import HIDDEN, NOT_IMAGE
 from penult.sources.member import Member
 from penult.sources.names import is_system_file

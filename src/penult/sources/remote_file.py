@@ -10,7 +10,6 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penult.i18n import _
 from penult.texts import is_url
 
 if TYPE_CHECKING:

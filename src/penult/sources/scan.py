@@ -71,7 +71,9 @@ def no_source(source: str, cure: str) -> InputError:
         return InputError(
             _("{name} is an archive that is not read; unpack it, or pack it as .tar, .tar.gz or .zip", name=name)
         )
-    return InputError(_("{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}", name=name, cure=_(cure)))
+    return InputError(
+        _("{name} is neither a folder nor a CSV, nor a tar, zip or Parquet file; {cure}", name=name, cure=_(cure))
+    )
 
 
 def split_inside(source: str) -> tuple[str, str]:

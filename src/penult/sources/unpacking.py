@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from penult.i18n import _
 from penult.errors import DamagedFile
+from penult.i18n import _
 from penult.sources.gzip_stream import Unpacked
 from penult.sources.remote_file import current_tag, open_binary, tag_of
 from penult.texts import is_url

@@ -220,7 +220,9 @@ def _only_plain(path: Path) -> None:
         return
     if not stat.S_ISREG(kind):
         if stat.S_ISDIR(kind):
-            raise OutputError(_("{path} is a folder, not a file; give the name of a file that may be replaced.", path=printable(path)))
+            raise OutputError(
+                _("{path} is a folder, not a file; give the name of a file that may be replaced.", path=printable(path))
+            )
         raise OutputError(
             _("{path} is a device or pipe, not a file; give the name of a file that may be replaced.", path=printable(path))
         )

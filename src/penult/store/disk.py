@@ -95,7 +95,12 @@ class FolderLock:
         if descriptor >= 0 and not lock(descriptor):
             os.close(descriptor)
             raise OutputError(
-                _("{folder} is in use: {what}. Nothing was touched; {cure}.", folder=printable(folder), what=_(what), cure=_(cure))
+                _(
+                    "{folder} is in use: {what}. Nothing was touched; {cure}.",
+                    folder=printable(folder),
+                    what=_(what),
+                    cure=_(cure),
+                )
             )
         self._end = weakref.finalize(self, _close, descriptor)
 

@@ -91,7 +91,10 @@ class CheckedFile:
         if data.is_virtual or data.external:
             raise self._refusal(name, _("keeps its data in other files"))
         if data.shape is None or len(data.shape) not in ranks:
-            raise self._refusal(name, _("has the shape {shape}, not {ranks} dimension(s)", shape=data.shape, ranks=_(" or ").join(map(str, ranks))))
+            raise self._refusal(
+                name,
+                _("has the shape {shape}, not {ranks} dimension(s)", shape=data.shape, ranks=_(" or ").join(map(str, ranks))),
+            )
         text = h5py.check_string_dtype(data.dtype) is not None  # an object that is no text is a reference
         if data.dtype.kind not in kinds or (data.dtype.kind == "O" and not text):
             raise self._refusal(name, _("holds {dtype}, which is not allowed there", dtype=data.dtype))
@@ -111,7 +114,9 @@ class CheckedFile:
                 raise self._refusal(name, _("is packed with the filter {name}, which is not available", name=label))
         packed = bool(filters - {2, 3})
         if bytes_declared > self.size * (_MOST_PACKED if packed else 1):
-            raise self._refusal(name, _("claims {shape} values, more than a file of {size} bytes can hold", shape=data.shape, size=self.size))
+            raise self._refusal(
+                name, _("claims {shape} values, more than a file of {size} bytes can hold", shape=data.shape, size=self.size)
+            )
         if data.chunks is None:
             if data.id.get_storage_size() < bytes_declared:
                 raise DamagedFile(self._sentence(name, _("was declared but never written")))

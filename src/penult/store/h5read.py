@@ -222,7 +222,11 @@ def _labels(
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
     if classes is not None:
         if labels.size and labels.min() == 1 and high == len(classes):
-            return labels - 1, classes, _("the labels in {path} count from 1; they are taken to count from 0", path=printable(path))
+            return (
+                labels - 1,
+                classes,
+                _("the labels in {path} count from 1; they are taken to count from 0", path=printable(path)),
+            )
         if low < 0:
             raise InputError(
                 _(

@@ -157,7 +157,9 @@ class H5Writer:
             with suppress(OSError):
                 if shutil.disk_usage(draft.path.parent).free < content.size:
                     raise output_error(OSError(ENOSPC, "no space"), draft.path, self._cure) from error
-            raise _unwritten(draft.path, _("the process that writes it ended with {error}", error=error), self._cure) from error
+            raise _unwritten(
+                draft.path, _("the process that writes it ended with {error}", error=error), self._cure
+            ) from error
         return answer
 
 

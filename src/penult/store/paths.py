@@ -85,10 +85,18 @@ HDF5 = (".h5", ".hdf5")
 ONNX = (".onnx",)
 HTML = (".html", ".htm")
 _KINDS: dict[tuple[str, ...], str] = {
-    CSV: N_("{option} {text} would be written as a CSV table, whatever its ending; give a name that ends in {endings}, such as {cure}."),
-    HDF5: N_("{option} {text} would be written as an HDF5 file, whatever its ending; give a name that ends in {endings}, such as {cure}."),
-    ONNX: N_("{option} {text} would be written as an ONNX file, whatever its ending; give a name that ends in {endings}, such as {cure}."),
-    HTML: N_("{option} {text} would be written as a web page, whatever its ending; give a name that ends in {endings}, such as {cure}."),
+    CSV: N_(
+        "{option} {text} would be written as a CSV table, whatever its ending; give a name that ends in {endings}, such as {cure}."
+    ),
+    HDF5: N_(
+        "{option} {text} would be written as an HDF5 file, whatever its ending; give a name that ends in {endings}, such as {cure}."
+    ),
+    ONNX: N_(
+        "{option} {text} would be written as an ONNX file, whatever its ending; give a name that ends in {endings}, such as {cure}."
+    ),
+    HTML: N_(
+        "{option} {text} would be written as a web page, whatever its ending; give a name that ends in {endings}, such as {cure}."
+    ),
 }
 _OF_FILES = set(  # no folder is called so by somebody who wants a folder
     """
@@ -111,9 +119,7 @@ def check_output_file(path: Path | str, endings: tuple[str, ...], option: str) -
         )
     if path_of.suffix.lower() not in {"", *endings}:
         cure = printable(path_of.with_suffix(endings[0]))
-        raise InputError(
-            _(_KINDS[endings], option=option, text=printable(text), endings=_(" or ").join(endings), cure=cure)
-        )
+        raise InputError(_(_KINDS[endings], option=option, text=printable(text), endings=_(" or ").join(endings), cure=cure))
 
 
 def check_output_folder(path: Path | str, option: str) -> None:

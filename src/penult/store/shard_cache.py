@@ -20,8 +20,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
-from penult.i18n import _
 from penult.errors import OutputError
+from penult.i18n import _
 from penult.store.atomic import sweep, write_json
 from penult.store.cache_folder import CURE, warn_not_cached
 from penult.store.entry import KINDS
@@ -115,7 +115,13 @@ class ShardCache(ABC, Generic[Index, Rows]):
         if not self._tolerate(error):
             raise error
         self._writes = False
-        warn_not_cached(_("no cache folder can be written at {path} ({reason})", path=printable(folder.parent.parent), reason=reason(error)))
+        warn_not_cached(
+            _(
+                "no cache folder can be written at {path} ({reason})",
+                path=printable(folder.parent.parent),
+                reason=reason(error),
+            )
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -135,7 +135,9 @@ class ShardIndex(ABC):
             log.info(_("the cache file {path} is gone; its images are computed again.", path=printable(path)))
             self._seen.discard(name)
         except OSError as error:
-            log.warning(_("the cache file {path} can not be read now ({error}); it is left out.", path=printable(path), error=error))
+            log.warning(
+                _("the cache file {path} can not be read now ({error}); it is left out.", path=printable(path), error=error)
+            )
         return None
 
     def name_of(self, number: int) -> str:
