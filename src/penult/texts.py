@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from penult.i18n import _, language, ngettext, pgettext
+from penult.i18n import N_, _, language, ngettext, pgettext
 
 NONE = "–"
+_SYSTEM = (  # what systems say most often, for the catalogue
+    N_("No such file or directory"), N_("Permission denied"), N_("Operation not permitted"), N_("Is a directory"),
+    N_("Not a directory"), N_("File exists"), N_("File name too long"), N_("Too many levels of symbolic links"),
+    N_("No space left on device"), N_("Disk quota exceeded"), N_("Read-only file system"), N_("Input/output error"),
+    N_("Too many open files"), N_("Cannot allocate memory"), N_("Invalid argument"), N_("Stale file handle"),
+    N_("Address already in use"), N_("Cannot assign requested address"), N_("Connection refused"),
+    N_("Connection reset by peer"), N_("Connection timed out"), N_("Network is unreachable"),
+    N_("Name or service not known"), N_("Temporary failure in name resolution"),
+)  # fmt: skip
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
@@ -76,6 +86,12 @@ def gap() -> str:
 def enumeration(parts: Iterable[str]) -> str:
     """Return names or phrases one after the other, with commas between."""
     return pgettext("between the items of a list", ", ").join(parts)
+
+
+def system_words(error: OSError) -> str:
+    """Return what the system says of an error: why a file could not be opened, or a server not be reached."""
+    number = error.errno
+    return _(error.strerror or (os.strerror(number) if number else str(error)))
 
 
 def label_separator(labels: Sequence[str]) -> str:

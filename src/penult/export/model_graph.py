@@ -52,7 +52,7 @@ def build(model: Bundle, takes: Input, weights: Weights = "f32", real: int = DOU
     k, d = len(model.classes), sum(model.widths)
     ends = [("probabilities", probabilities, [k]), ("logits", logits, [k]), ("features", features, [d])]
     ends.append(("novelty", _novelty(graph, features, model.novelty), []))
-    for name, tensor, _ in ends:
+    for name, tensor, _shape in ends:
         row = graph.add("Squeeze", tensor, graph.indices(0)) if takes == "image" else tensor
         graph.add("Cast", row, out=name, to=FLOAT)
     batch = [] if takes == "image" else ["n"]

@@ -24,7 +24,7 @@ from penult.images.walk import GIVEN_NOT_IMAGE, REPEATED, ScanLog, path_kind, wa
 from penult.sources import kind_of
 from penult.sources.folder import SPECIAL, UNREADABLE, is_image, unread_format
 from penult.sources.names import natural_key, without_archives
-from penult.texts import is_url, printable
+from penult.texts import is_url, printable, system_words
 
 _GLOB = re.compile(r"[*?\[]")
 _MOST_LIST = 1 << 30  # bytes
@@ -48,7 +48,7 @@ def expand_sources(sources: Iterable[str]) -> list[str]:
                     _(
                         "the list '{source}' cannot be read ({reason}); give @FILE with a path a line",
                         source=printable(source[1:]),
-                        reason=_(error.strerror),
+                        reason=system_words(error),
                     )
                 ) from error
             found += _paths_of(data, _("the list '{source}' is empty; give a path a line", source=printable(source[1:])))

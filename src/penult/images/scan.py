@@ -56,13 +56,15 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
         if table.image_dir is None:
             raise InputError(
                 _(
-                    "--labels is the table of labels of the photos that are given, and '{path}' is a table; leave one of them out",
+                    "--labels is the table of labels of the photos that are given, and '{path}' is a table; "
+                    "leave one of them out",
                     path=printable(paths[0]),
                 )
             )
         raise InputError(
             _(
-                "--labels is the table of labels of the photos that are given, and --image-dir names the photos; leave one of them out"
+                "--labels is the table of labels of the photos that are given, and --image-dir names the photos; "
+                "leave one of them out"
             )
         )
     if path_kind(labels) != "file":

@@ -153,8 +153,8 @@ class Table:
         self.columns.labels, self.cells = (), LabelCells((), (), (), "classes")
         if not labels.of_model:
             told = _(
-                "'{path}': its photos have several labels each, which are not kept with features; give the table with --labels "
-                "to learn",
+                "'{path}': its photos have several labels each, which are not kept with features; give the table with "
+                "--labels to learn",
                 path=printable(self.path),
             )
             log.add_notes([told])

@@ -87,8 +87,8 @@ def _cures_of_missing(missing: Sequence[str], root: str, options: TableOptions, 
         told = N_("correct these rows (files are looked for in '{folder}', and below it)")
         if not options.image_dir:
             told = N_(
-                "correct these rows, or give the folder of the images with --image-dir DIR (files are looked for in the table's "
-                "own folder, '{folder}', and below it)"
+                "correct these rows, or give the folder of the images with --image-dir DIR (files are looked for in the "
+                "table's own folder, '{folder}', and below it)"
             )
         cures = [_(told, folder=printable(root))]
     if any("://" in name for name in missing):

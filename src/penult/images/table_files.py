@@ -18,7 +18,7 @@ from penult import untrusted
 from penult.errors import InputError, MissingExtra
 from penult.i18n import N_, _
 from penult.sources.parquet_tables import read_rows
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 _WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0")  # Excel's files begin so
 _PARQUET = b"PAR1"
@@ -144,7 +144,7 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            _("'{path}' cannot be read ({reason}); check its permissions", path=printable(path), reason=_(error.strerror))
+            _("'{path}' cannot be read ({reason}); check its permissions", path=printable(path), reason=system_words(error))
         ) from error
     except ValueError as error:
         raise InputError(_("'{path}' cannot be used: {error}", path=printable(path), error=error)) from error

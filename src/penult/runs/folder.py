@@ -19,7 +19,7 @@ from penult.errors import InputError, OutputError
 from penult.i18n import N_, _
 from penult.runs.checksums import ENDED, FORMAT, METRICS, read_metrics
 from penult.runs.former import keep_former
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 _BUSY = N_("another run of penult is writing to it")
 _CURE = N_("wait until that has ended, or give another folder with --out")
@@ -110,6 +110,6 @@ class RunFolder:
                 _(
                     "{path}, a result of this run, cannot be read back ({reason}); run the same command again.",
                     path=printable(path),
-                    reason=_(error.strerror),
+                    reason=system_words(error),
                 )
             ) from error

@@ -16,7 +16,7 @@ from penult import store, untrusted
 from penult.errors import OutputError
 from penult.i18n import N_, _
 from penult.runs.checksums import FORMAT, METRICS, read_metrics
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def former_runs(run: Path) -> list[Path]:
             _(
                 "the run in {run} cannot be kept: the folder above it cannot be listed ({reason}); {cure}.",
                 run=printable(run),
-                reason=_(error.strerror),
+                reason=system_words(error),
                 cure=_(_CURE),
             )
         ) from error
@@ -93,7 +93,7 @@ def _unfinished(run: Path) -> dict[str, Any]:
                 "the run in {run} cannot be kept: its {metrics} cannot be read ({reason}); {cure}.",
                 run=printable(run),
                 metrics=METRICS,
-                reason=_(error.strerror),
+                reason=system_words(error),
                 cure=_(_CURE),
             )
         ) from error

@@ -53,7 +53,7 @@ async def answer(served: ServedModel, photos: Sequence[FormFile], queue: Queue, 
     try:
         asked += (served.predictor.submit(photo.data, photo.name) for photo in photos)
         waiting = [asyncio.wrap_future(one) for one in asked]
-        _, late = await asyncio.wait(waiting, timeout=queue.seconds)
+        _done, late = await asyncio.wait(waiting, timeout=queue.seconds)
         if late and [one for one in asked if not one.done() and one.cancel()]:
             raise Refusal(503, _("the photos waited longer than {seconds:g} s; try again later.", seconds=queue.seconds))
         if late:  # in work, so as long as the request's deadline allows

@@ -229,7 +229,7 @@ def _signature(path: Path) -> Signature:
 
 def _read(path: Path) -> tuple[Bundle, str, Signature]:
     """Return a model, the version that its bytes have, and the signature of the files; all of one state of the disk."""
-    for _ in range(_TRIES):
+    for _try in range(_TRIES):
         before = _signature(path)
         model = bundle.load_bundle(path)
         if not model.backbones:

@@ -17,7 +17,7 @@ from penult.errors import InputError
 from penult.i18n import N_, _
 from penult.signatures import UnreadFormat
 from penult.sources.names import is_system_file, natural_key
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 HIDDEN = N_("hidden or system files")
 NOT_IMAGE = N_("files that are not images")
@@ -58,7 +58,7 @@ def walk_folder(
             _(
                 "the folder '{folder}' cannot be opened ({reason}); check its permissions",
                 folder=printable(folder),
-                reason=_(error.strerror),
+                reason=system_words(error),
             )
         ) from error
     links = _Links(folder)

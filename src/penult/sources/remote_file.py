@@ -10,6 +10,7 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from penult.i18n import _
 from penult.texts import is_url
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class RemoteFile(io.RawIOBase):
 
         from penult.objects import open_store
 
-        above, _, self._key = url.rpartition("/")
+        above, _slash, self._key = url.rpartition("/")
         self.name = url
         self._store = open_store(above)
         known = self._store.head(self._key)

@@ -19,7 +19,7 @@ from penult.sources.parquet_tables import is_parquet_table
 from penult.sources.remote_file import open_binary, tag_of, tag_of_stat
 from penult.sources.tar import tar_members
 from penult.sources.zip import zip_members
-from penult.texts import is_url, printable
+from penult.texts import is_url, printable, system_words
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
 _OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
@@ -155,7 +155,7 @@ def archive_members(source: str, on_skip: Skip, columns: ParquetColumns, prefix:
             _(
                 "'{source}' cannot be read ({reason}); check that it is there and may be opened",
                 source=printable(source),
-                reason=_(error.strerror or str(error)),
+                reason=system_words(error),
             )
         ) from error
 
@@ -191,7 +191,7 @@ def in_archives(source: str, names: Iterable[str], on_skip: Skip, columns: Parqu
 
 def _files(folder: str, skip: Skip) -> Iterator[Member]:
     start = len(os.path.join(folder, ""))  # noqa: PTH118 - of the path inside
-    for id, _, entry in walk_folder(folder, lambda kind, unread, name: skip(kind, name)):
+    for id, _top, entry in walk_folder(folder, lambda kind, unread, name: skip(kind, name)):
         try:
             found = entry.stat()
             size, tag = found.st_size, tag_of_stat(found)

@@ -242,7 +242,7 @@ def _labels(
 
 
 def _named(path: Path, labels: Array, note: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], str]:
-    """Return labels (n,) of any values as class numbers, in the order of the values, which name the classes; `note` says so."""
+    """Return labels (n,) of any values as class numbers, in the order of the values, which name them; `note` says so."""
     found, codes = np.unique(labels, return_inverse=True)
     names = tuple(str(value) for value in found)
     if not all(name.strip() for name in names):
@@ -318,7 +318,7 @@ class RowReader:
         step = max(1, BLOCK // (4 * width))
         edges = [*range(start, n if stop is None else stop, step), n if stop is None else stop]
         self._worker.send(np.array(edges))
-        for _ in edges[1:]:
+        for _block in edges[1:]:
             yield self._answer()
 
     def take(self, numbers: npt.NDArray[np.intp]) -> Floats:

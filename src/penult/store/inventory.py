@@ -26,7 +26,7 @@ from penult.store.blobs import BlobShards, blobs_by_head, read_blob_table
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
 from penult.store.shard_cache import folder_of
 from penult.store.shards import VectorShards, read_shard, rows_by_size, width_of
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 _FOLDER = r"[0-9a-f]{32}|[A-Za-z0-9_.-]+-[0-9a-f]{12}"  # an entry's name
 _OLD_FILES = {"compiled": r"[0-9a-f]{32}\.blob", "speeds": r"[0-9a-f]{32}\.json"}  # earlier versions, without a folder
@@ -135,7 +135,7 @@ def scan(folder: Path) -> Inventory:
             _(
                 "the cache folder {folder} cannot be listed: {reason}; choose another with --cache DIR.",
                 folder=printable(folder),
-                reason=_(error.strerror),
+                reason=system_words(error),
             )
         ) from error
     items = tuple(item for kind in KINDS for item in _items(folder, kind))
@@ -257,7 +257,7 @@ def _checked(item: CacheItem, path: Path) -> Damage | None:
     except FileNotFoundError:  # it went away meanwhile
         return None
     except OSError as error:
-        return Damage(path, _("it cannot be read ({reason})", reason=_(error.strerror)), (), None)
+        return Damage(path, _("it cannot be read ({reason})", reason=system_words(error)), (), None)
     except (ValueError, DamagedFile) as error:
         reason = str(error.__cause__ if isinstance(error, DamagedFile) else error)
         alone = item.kind in SHARDS or _is_sealed(path)  # else a part of it is no use without the others

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from penult.errors import InputError, OutputError
 from penult.i18n import N_, _
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 ELSEWHERE = N_("choose another place for the results with --out DIR")
 
@@ -45,7 +45,7 @@ WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 def output_error(error: OSError, path: Path, cure: str = ELSEWHERE, action: str = "write") -> OutputError:
     """Return the error to raise where a path could not be written (or another `action`); `cure` says where else to write."""
     number = error.errno or 0
-    what = _(_WHAT.get(number) or (os.strerror(number) if number else str(error)))
+    what = _(_WHAT[number]) if number in _WHAT else system_words(error)
     cure = _("free some space or {otherwise}", otherwise=_(cure)) if number in _NO_SPACE else _(cure)
     return OutputError(_(_SENTENCES[action], path=printable(path), what=what, cure=cure))
 
@@ -73,11 +73,11 @@ def is_taken(path: Path) -> bool:
 
 
 def reason(error: OutputError) -> str:
-    """Return why something could not be written, without the place and the cure; the whole error where the system said nothing."""
+    """Return why something could not be written, without place and cure; the whole error where the system said nothing."""
     cause = error.__cause__
     if not isinstance(cause, OSError):
         return str(error)
-    return _(_WHAT.get(cause.errno or 0) or cause.strerror or str(cause))
+    return _(_WHAT[cause.errno]) if cause.errno in _WHAT else system_words(cause)
 
 
 CSV = (".csv", ".txt")
@@ -86,16 +86,20 @@ ONNX = (".onnx",)
 HTML = (".html", ".htm")
 _KINDS: dict[tuple[str, ...], str] = {
     CSV: N_(
-        "{option} {text} would be written as a CSV table, whatever its ending; give a name that ends in {endings}, such as {cure}."
+        "{option} {text} would be written as a CSV table, whatever its ending; give a name "
+        "that ends in {endings}, such as {cure}."
     ),
     HDF5: N_(
-        "{option} {text} would be written as an HDF5 file, whatever its ending; give a name that ends in {endings}, such as {cure}."
+        "{option} {text} would be written as an HDF5 file, whatever its ending; give a name "
+        "that ends in {endings}, such as {cure}."
     ),
     ONNX: N_(
-        "{option} {text} would be written as an ONNX file, whatever its ending; give a name that ends in {endings}, such as {cure}."
+        "{option} {text} would be written as an ONNX file, whatever its ending; give a name "
+        "that ends in {endings}, such as {cure}."
     ),
     HTML: N_(
-        "{option} {text} would be written as a web page, whatever its ending; give a name that ends in {endings}, such as {cure}."
+        "{option} {text} would be written as a web page, whatever its ending; give a name "
+        "that ends in {endings}, such as {cure}."
     ),
 }
 _OF_FILES = set(  # no folder is called so by somebody who wants a folder

@@ -21,7 +21,7 @@ from penult.errors import DamagedFile, InputError, OutputError
 from penult.i18n import _
 from penult.store.atomic import Identity, atomic_write, identity, remove
 from penult.store.cache_folder import CURE
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class ShardIndex(ABC):
                 _(
                     "the cache folder {folder} cannot be listed: {reason}; {cure}.",
                     folder=printable(self.folder),
-                    reason=_(error.strerror),
+                    reason=system_words(error),
                     cure=_(CURE),
                 )
             ) from error

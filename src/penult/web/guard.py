@@ -80,7 +80,7 @@ class Access:
             raise Refusal(403, _("this request was sent by a page of another origin; CORS is off."))
         if self.token is None or _is_open(scope["path"], self.open_paths):
             return
-        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        scheme, _blank, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self.token.encode()):
             raise Refusal(
                 401,
