@@ -53,20 +53,15 @@ def labels_from(source: Source | Sequence[Source], labels: str | None, table: Ta
     if labels is None:
         return (paths[0] if len(paths) == 1 else paths), table
     if table.image_dir is not None or any(map(is_table, paths)):
-        if table.image_dir is None:
-            raise InputError(
-                _(
-                    "--labels is the table of labels of the photos that are given, and '{path}' is a table; "
-                    "leave one of them out",
-                    path=printable(paths[0]),
-                )
-            )
-        raise InputError(
-            _(
-                "--labels is the table of labels of the photos that are given, and --image-dir names the photos; "
-                "leave one of them out"
-            )
+        told = N_(
+            "--labels is the table of labels of the photos that are given, and '{path}' is a table; leave one of them out"
         )
+        if table.image_dir is not None:
+            told = N_(
+                "--labels is the table of labels of the photos that are given, and --image-dir names the photos; leave one of "
+                "them out"
+            )
+        raise InputError(_(told, path=printable(paths[0])))
     if path_kind(labels) != "file":
         raise InputError(
             _("the table '{path}' of --labels does not exist; give a CSV, Parquet or Excel file", path=printable(labels))
