@@ -12,7 +12,7 @@ SITUATIONS ?= 1000
 TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check lint reference messages types types-js imports test-extras bench fuzz format clean
+.PHONY: help setup demo test tutorials cover check lint reference messages types types-js imports test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -30,6 +30,9 @@ demo: $(STAMP)   ## the main job on real photos: find defective solar cells
 
 test: $(STAMP)   ## every test that needs no extra and no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15
+
+tutorials: $(STAMP)  ## run the code of the tutorials, docs/tutorials/*.md, as a reader does
+	$(BIN)/python tests/tutorials.py
 
 reference: $(STAMP)  ## write the options of all commands into docs/commands.md
 	$(BIN)/python tests/reference.py
