@@ -152,7 +152,7 @@ def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Finished) 
         assert not {key for key in attrs if key.startswith("on") or key == "style"}, name
         for key in ("src", "href"):
             assert (attrs.get(key) or "#").startswith(("#", "data:image/webp;base64,")), attrs
-    assert len(re.findall(r"<script[ >]", page)) == 2
+    assert len(re.findall(r"<script[ >]", page)) == 3  # two of them JSON
 
 
 def test_a_hostile_name_is_shown_and_stays_text_everywhere(odd: Finished, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_hostile_name_is_shown_and_stays_text_everywhere(odd: Finished, tmp_pa
     outline = Outline(page)
     names = {name for name, _ in outline.elements}
     assert {"main", "dialog"} <= names and not any("onerror" in attrs for _, attrs in outline.elements)
-    assert len(re.findall(r"<script[ >]", page)) == 2
+    assert len(re.findall(r"<script[ >]", page)) == 3  # two of them JSON
     assert "<b>warm&amp;" in outline.words
     assert HOSTILE in outline.words
     assert r"line\nbreak" in outline.words and r"\xff\xfe.png" in outline.words

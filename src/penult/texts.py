@@ -78,6 +78,12 @@ def sentence(text: str) -> str:
     return _("{text}.", text=f"{text[:1].upper()}{text[1:]}") if text else ""
 
 
+def first_sentence(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text, and the rest."""
+    first, *rest = re.split(r"(?<=\.) |(?<=。)", text, maxsplit=1)
+    return first, rest[0] if rest else ""
+
+
 def gap() -> str:
     """Return what stands between two sentences: a space, nothing where the full stop has room of its own."""
     return "" if language() == "zh" else " "

@@ -7,21 +7,31 @@ from typing import Any
 
 from penult.evaluate import FEW, regularization_path
 from penult.html import Html, join, prose, tag
+from penult.i18n import N_, _, ngettext
 from penult.report import svg
 from penult.report.issues import gain
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
-from penult.texts import NONE, count, digits, measured, percent
+from penult.texts import NONE, count, digits, gap, measured, percent
 
 FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
-IDEAL = "On the dashed line, confidence equals accuracy."
+IDEAL = N_("On the dashed line, confidence equals accuracy.")
 
 
 def interval(score: Mapping[str, Any], share: bool = False) -> tuple[str, str]:
     """Return a score and its interval as `99.2%`, `98.1 to 99.7%` or `0.008`, `0.004 to 0.012`."""
     value, low, high = measured(score["value"], score["low"], score["high"], share)
     sign = "%" if share else ""
-    return (f"{value}{sign}", f"{low} to {high}{sign}") if value != NONE else (NONE, NONE)
+    return (f"{value}{sign}", _("{low} to {high}", low=low, high=f"{high}{sign}")) if value != NONE else (NONE, NONE)
+
+
+def out_of_fold(measured: int) -> str:
+    """Return how the scores of training photos were measured."""
+    return ngettext(
+        "Out-of-fold on {n:,} photo: each is scored by a model not trained on it; 95% intervals.",
+        "Out-of-fold on {n:,} photos: each is scored by a model not trained on it; 95% intervals.",
+        measured,
+    )
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html:
@@ -29,34 +39,39 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html:
     metrics = results.metrics
     scores, curve, review = metrics["scores"], metrics.get("learning_curve"), metrics.get("review") or {}
     error = scores["scores"]["ece"]
-    said = f"Calibration error {' ('.join(interval(error))}). {IDEAL}"
+    value, range_ = interval(error)
+    said = _("Calibration error {value} ({interval}).", value=value, interval=range_)
     if scores["measured"] < FEW or error["value"] is None:
-        said = f"{count(scores['measured'], 'photo')} are too few to judge calibration. {IDEAL}"
-    parts = [_figure("reliability", "Calibration (reliability diagram)", said, reliability(scores["reliability"], error))]
+        said = _("{photos} are too few to judge calibration.", photos=count(scores["measured"], "photo"))
+    said = f"{said}{gap()}{_(IDEAL)}"
+    parts = [_figure("reliability", _("Calibration (reliability diagram)"), said, reliability(scores["reliability"], error))]
     if curve:
         twice = curve.get("twice")
-        said = gain(twice)[1] if twice else "Unclear whether more photos would help: the curve is too short."
+        said = gain(twice)[1] if twice else _("Unclear whether more photos would help: the curve is too short.")
         if digits(curve["log_loss"][-1]["value"]) != digits(scores["scores"]["log_loss"]["value"]):
-            said += " Measured on part of the photos, so it does not end at the log loss of all."
-        parts.append(_figure("learning", "Learning curve", said, learning_curve_chart(curve)))
+            said += gap() + _("Measured on part of the photos, so it does not end at the log loss of all.")
+        parts.append(_figure("learning", _("Learning curve"), said, learning_curve_chart(curve)))
     if _gains(review):
-        said = "Accuracy on the remaining photos when the least confident ones are reviewed by hand."
-        parts.append(_figure("review", "What manual review gains", said, review_curve(review["curve"])))
+        said = _("Accuracy on the remaining photos when the least confident ones are reviewed by hand.")
+        parts.append(_figure("review", _("What manual review gains"), said, review_curve(review["curve"])))
     path, choice = metrics.get("head_path") or {}, metrics.get("choice") or {}
-    said = f"C = {digits(choice['C'])}, selected by inner cross-validation." if isinstance(choice.get("C"), float) else ""
-    parts.append(_figure("path", "Regularisation of the head", said, regularization(path, choice.get("C"))))
-    legend = join(tag("i", class_="key"), "training ", tag("i", class_="key other"), "validation")
+    said = ""
+    if isinstance(choice.get("C"), float):
+        said = _("C = {value}, selected by inner cross-validation.", value=digits(choice["C"]))
+    parts.append(_figure("path", _("Regularisation of the head"), said, regularization(path, choice.get("C"))))
+    legend = join(tag("i", class_="key"), _("training"), " ", tag("i", class_="key other"), _("validation"))
     asked = (metrics.get("options") or {}).get("head") == "dense"
-    for name, title in (("accuracy", "accuracy"), ("loss", "log loss")) if asked else ():
-        parts.append(_figure(f"dense-{name}", f"Dense head: {title}", legend, training(results.history, name, title)))
-    return tag("section", tag("h2", "Calibration and learning curves"), tag("div", *parts, class_="charts"), id="charts")
+    for name, title in (("accuracy", _("accuracy")), ("loss", _("log loss"))) if asked else ():
+        heading = _("Dense head: {title}", title=title)
+        parts.append(_figure(f"dense-{name}", heading, legend, training(results.history, name, title)))
+    return tag("section", tag("h2", _("Calibration and learning curves")), tag("div", *parts, class_="charts"), id="charts")
 
 
 def _gains(review: Mapping[str, Any]) -> bool:
     """Tell whether accuracy rises anywhere above that of all, on enough photos: else a review gains nothing."""
     if review.get("images", FEW) < FEW:
         return False
-    shares = [right for _, right in review.get("curve") or ()]
+    shares = [right for _kept, right in review.get("curve") or ()]
     return bool(shares) and max(shares) > review["accuracy_all"]
 
 
@@ -84,15 +99,20 @@ def reliability(bins: Mapping[str, Any], error: Mapping[str, Any]) -> Html | Non
         tall = round(46 * n / most, 1)
         bars.append(tag("rect", x=left + 1, y=y.start - tall, width=max(round(wide - 2, 1), 1), height=tall, class_="mass"))
         marks.append(svg.error_bar(x(sure), y(bins["low"][i]), y(bins["high"][i]), "interval"))
-        hint = f"{count(n, 'photo')}, mean confidence {percent(sure)}: accuracy {percent(right)}"
+        hint = ngettext(
+            "{n:,} photo, mean confidence {sure}: accuracy {right}",
+            "{n:,} photos, mean confidence {sure}: accuracy {right}",
+            n, sure=percent(sure), right=percent(right),
+        )  # fmt: skip
         marks.append(svg.dot((x(sure), y(right)), "point" if n >= FEW_IN_BIN else "point hollow", hint))
     corner = max(start, y.low)
     ideal = svg.line((x(corner), y(corner)), (x(1.0), y(1.0)), "ideal")
     names = [percent(t, 0) for t in x.ticks], [percent(t, 0) for t in y.ticks]
-    said = "Reliability diagram"
+    said = _("Reliability diagram")
     if error["value"] is not None:
-        said += f"; calibration error {' ('.join(interval(error))})"
-    return svg.drawing(said, svg.axes(x, y, "confidence", "accuracy", names), bars, ideal, marks)
+        value, range_ = interval(error)
+        said = _("Reliability diagram; calibration error {value} ({interval})", value=value, interval=range_)
+    return svg.drawing(said, svg.axes(x, y, _("confidence"), _("accuracy"), names), bars, ideal, marks)
 
 
 def learning_curve_chart(curve: Mapping[str, Any]) -> Html | None:
@@ -103,26 +123,33 @@ def learning_curve_chart(curve: Mapping[str, Any]) -> Html | None:
         return None
     twice = curve.get("twice")
     last = twice["images"] if twice else known[-1][0]
-    sizes = [n for n, *_ in known] + ([last] if twice else [])
-    least = max(min(v for _, v, *_ in known) / 3, 1e-5, min(low for *_, low, _ in known))
+    sizes = [row[0] for row in known] + ([last] if twice else [])
+    least = max(min(row[1] for row in known) / 3, 1e-5, min(row[2] for row in known))
     if twice:
         least = max(min(least, twice["log_loss"]["low"]), least / 3)
     x = svg.x_scale(known[0][0], last, sizes, log=True)
-    y = svg.y_scale(least, max(high for *_, high in known), log=True)
-    area = svg.band([(x(n), y(low), y(high)) for n, _, low, high in known], "area")
-    through = svg.path([(x(n), y(value)) for n, value, *_ in known], "line")
-    dots = [svg.dot((x(n), y(v)), "point", f"{count(n, 'photo')}: log loss {digits(v)}") for n, v, *_ in known]
+    y = svg.y_scale(least, max(row[3] for row in known), log=True)
+    area = svg.band([(x(n), y(low), y(high)) for n, _value, low, high in known], "area")
+    through = svg.path([(x(n), y(value)) for n, value, *_range in known], "line")
+    dots = [svg.dot((x(n), y(v)), "point", _loss_at(n, v)) for n, v, *_range in known]
     ahead = None
     if twice:
         loss = twice["log_loss"]
         end, value, low, high = known[-1]
         ends = (x(end), y(value)), (x(last), y(loss["value"]))
         fan = [(ends[0][0], y(low), y(high)), (ends[1][0], y(loss["low"]), y(loss["high"]))]
-        hint = f"{count(last, 'photo')}, extrapolated: log loss {digits(loss['value'])}"
+        hint = ngettext(
+            "{n:,} photo, extrapolated: log loss {loss}", "{n:,} photos, extrapolated: log loss {loss}",
+            last, loss=digits(loss["value"]),
+        )  # fmt: skip
         ahead = join(svg.band(fan, "area ahead"), svg.path(ends, "line ahead"), svg.dot(ends[1], "point hollow", hint))
     names = [f"{n:,}" for n in sizes], [svg.tick(t) for t in y.ticks]
-    frame = svg.axes(x, y, "training photos", "log loss on held-out photos", names)
-    return svg.drawing("Learning curve: log loss against the number of training photos", frame, area, through, dots, ahead)
+    frame = svg.axes(x, y, _("training photos"), _("log loss on held-out photos"), names)
+    return svg.drawing(_("Learning curve: log loss against the number of training photos"), frame, area, through, dots, ahead)
+
+
+def _loss_at(n: int, value: float) -> str:
+    return ngettext("{n:,} photo: log loss {loss}", "{n:,} photos: log loss {loss}", n, loss=digits(value))
 
 
 def regularization(path: Mapping[str, Any], chosen: float | None) -> Html | None:
@@ -131,14 +158,15 @@ def regularization(path: Mapping[str, Any], chosen: float | None) -> Html | None
     if len(pairs) < 2:
         return None
     x = svg.x_scale(pairs[0][0], pairs[-1][0], log=True)
-    low, high = min(v for _, v in pairs), max(v for _, v in pairs)
+    low, high = min(v for _c, v in pairs), max(v for _c, v in pairs)
     y = svg.y_scale(low * 0.9, high * 1.05, log=low > 0 and high > 10 * low)
     at = [(x(c), y(v)) for c, v in pairs]
     best = min(range(len(pairs)), key=lambda i: abs(pairs[i][0] - chosen) if chosen else pairs[i][1])
-    mark = svg.dot(at[best], "point chosen", f"selected: C = {digits(pairs[best][0])}", 7)
-    dots = [svg.dot(p, "point", f"C = {digits(c)}: log loss {digits(v)}", 3) for p, (c, v) in zip(at, pairs, strict=True)]
-    frame = svg.axes(x, y, "C (smaller = stronger regularisation)", "held-out log loss, smoothed")
-    return svg.drawing("Log loss against C", frame, svg.path(at, "line"), dots, mark)
+    mark = svg.dot(at[best], "point chosen", _("selected: C = {value}", value=digits(pairs[best][0])), 7)
+    hints = [_("C = {value}: log loss {loss}", value=digits(c), loss=digits(v)) for c, v in pairs]
+    dots = [svg.dot(place, "point", hint, 3) for place, hint in zip(at, hints, strict=True)]
+    frame = svg.axes(x, y, _("C (smaller = stronger regularisation)"), _("held-out log loss, smoothed"))
+    return svg.drawing(_("Log loss against C"), frame, svg.path(at, "line"), dots, mark)
 
 
 def training(columns: Mapping[str, Sequence[float]], name: str, title: str) -> Html | None:
@@ -152,7 +180,8 @@ def training(columns: Mapping[str, Sequence[float]], name: str, title: str) -> H
     x, y = svg.x_scale(epochs[0], epochs[-1], [e for e in epochs if len(epochs) <= 12] or None), svg.y_scale(low, high)
     drawn = [svg.path([(x(e), y(v)) for e, v in zip(epochs, values, strict=True)], look) for values, look in lines]
     names = [f"{t:.0f}" for t in x.ticks], [percent(t, 0) if name == "accuracy" else svg.tick(t) for t in y.ticks]
-    return svg.drawing(f"Dense head: {title} per epoch", svg.axes(x, y, "epoch", title, names), drawn)
+    said = _("Dense head: {title} per epoch", title=title)
+    return svg.drawing(said, svg.axes(x, y, _("epoch"), title, names), drawn)
 
 
 def review_curve(curve: Sequence[Sequence[float]]) -> Html | None:
@@ -160,12 +189,12 @@ def review_curve(curve: Sequence[Sequence[float]]) -> Html | None:
     points = [(1 - kept, right) for kept, right in curve]
     if len(points) < 2:
         return None
-    x = svg.x_scale(0.0, max(share for share, _ in points))
-    y = svg.y_scale(min(*(right for _, right in points), 0.999), 1.0)
+    x = svg.x_scale(0.0, max(share for share, _right in points))
+    y = svg.y_scale(min(*(right for _share, right in points), 0.999), 1.0)
     names = [percent(t, 0) for t in x.ticks], [percent(t, 1) for t in y.ticks]
     drawn = svg.path([(x(share), y(right)) for share, right in points], "line")
-    said = "Accuracy of the rest against the share reviewed"
-    return svg.drawing(said, svg.axes(x, y, "share reviewed", "accuracy of the rest", names), drawn)
+    said = _("Accuracy of the rest against the share reviewed")
+    return svg.drawing(said, svg.axes(x, y, _("share reviewed"), _("accuracy of the rest"), names), drawn)
 
 
 def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
@@ -180,7 +209,7 @@ def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     rows = [
         tag(
             "tr",
-            tag("th", row["name"], tag("em", " selected") if row["name"] == selected else None, scope="row"),
+            tag("th", row["name"], tag("em", " ", _("selected")) if row["name"] == selected else None, scope="row"),
             tag("td", _strip(row, x), class_="strip"),
             tag("td", value, tag("small", range_)),
             tag("td", percent(row["accuracy"])),
@@ -188,16 +217,16 @@ def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         for row in known
         for value, range_ in [interval({"value": row["log_loss"], "low": row["log_loss_low"], "high": row["log_loss_high"]})]
     ]
-    names = (tag("th", name, scope="col") for name in ("log loss", "accuracy"))
+    names = (tag("th", name, scope="col") for name in (_("log loss"), _("accuracy")))
     head = tag("thead", tag("tr", tag("td"), tag("td", class_="strip"), names))
     table = tag("table", head, tag("tbody", *rows), class_="plain numbers compared")
-    said = tag("p", "All on the same folds, the lowest log loss first. Bars are 95% intervals.", class_="soft")
-    return tag("section", tag("h2", "Model comparison"), said, table, id="compared")
+    said = tag("p", _("All on the same folds, the lowest log loss first. Bars are 95% intervals."), class_="soft")
+    return tag("section", tag("h2", _("Model comparison")), said, table, id="compared")
 
 
 def _strip(row: Mapping[str, Any], x: svg.AxisScale) -> Html:
     bar = svg.line((x(row["log_loss_low"]), 10), (x(row["log_loss_high"]), 10), "interval")
-    mark = svg.dot((x(row["log_loss"]), 10), "point", f"log loss {digits(row['log_loss'])}", 5)
+    mark = svg.dot((x(row["log_loss"]), 10), "point", _("log loss {loss}", loss=digits(row["log_loss"])), 5)
     return tag(
         "svg", svg.line((4, 10), (236, 10), "grid"), bar, mark, viewBox="0 0 240 20", class_="strip", aria_hidden="true"
     )

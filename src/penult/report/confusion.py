@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.html import Html, join, tag
+from penult.i18n import N_, _, ngettext
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
-from penult.texts import count, percent
+from penult.texts import gap, percent
 
 FEW, WORDY = 3, 6  # classes up to which cells are large, and have their share
 TABLE = 24  # classes up to which there is a table; above, the pairs that are confused most
 PAIRS = 30
 SHADES = 10
-TITLE = "Confusion matrix: which classes get mixed up"
-TERMS = "Recall: share of this class that was found. Precision: share of its predictions that are correct."
+TITLE = N_("Confusion matrix: which classes get mixed up")
+TERMS = N_("Recall: share of this class that was found. Precision: share of its predictions that are correct.")
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
@@ -25,13 +26,20 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         return None
     body = _table(results.classes, table) if len(table) <= TABLE else _pairs(results.classes, table)
     if body is None:
-        return tag("section", tag("h2", TITLE), tag("p", "No photo was misclassified."), id="confusion")
-    hint, where = "Rows: true label. Columns: prediction.", "cell"
-    if len(table) > TABLE:
-        hint, where = "The most confused pairs of classes.", "number"
-    of = f", as far as they are in {results.sample}" if results.sample else ""
-    tip = tag("p", hint, tag("span", f" Click a {where} to see its photos{of}.", class_="script"), class_="soft")
-    return tag("section", tag("h2", TITLE), tip, body, _dialog(), id="confusion")
+        return tag("section", tag("h2", _(TITLE)), tag("p", _("No photo was misclassified.")), id="confusion")
+    many = len(table) > TABLE
+    hint = _("The most confused pairs of classes.") if many else _("Rows: true label. Columns: prediction.")
+    tip = tag("p", hint, tag("span", gap(), _click(results.sample, many), class_="script"), class_="soft")
+    return tag("section", tag("h2", _(TITLE)), tip, body, _dialog(), id="confusion")
+
+
+def _click(sample: str, many: bool) -> str:
+    """Return how to see the photos of a cell, or of a number in a list of pairs."""
+    if sample and many:
+        return _("Click a number to see its photos, as far as they are in {sample}.", sample=sample)
+    if sample:
+        return _("Click a cell to see its photos, as far as they are in {sample}.", sample=sample)
+    return _("Click a number to see its photos.") if many else _("Click a cell to see its photos.")
 
 
 def _table(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html:
@@ -52,7 +60,11 @@ def _cell(classes: Sequence[str], i: int, j: int, row: Sequence[int]) -> Html:
     look = f"{kind} s{min(shade, SHADES)}"
     if not number:
         return tag("td", tag("span", 0, class_="none"), class_=look)
-    said = tag("span", f" photos labelled {classes[i]}, predicted {classes[j]}: show", class_="unseen")
+    what = ngettext(
+        "photo labelled {label}, predicted {given}: show", "photos labelled {label}, predicted {given}: show",
+        number, label=classes[i], given=classes[j],
+    )  # fmt: skip
+    said = tag("span", " ", what, class_="unseen")
     shown = join(f"{number:,}", tag("small", " ", percent(share)) if len(classes) <= WORDY else None, said)
     return tag("td", tag("button", shown, type="button", data_cell=f"{i},{j}"), class_=look)
 
@@ -69,22 +81,26 @@ def _pairs(classes: Sequence[str], table: Sequence[Sequence[int]]) -> Html | Non
             tag("td", classes[j]),
             tag(
                 "td",
-                tag("button", f"{n:,}", type="button", data_cell=f"{i},{j}", aria_label=f"{count(n, 'photo')}: show"),
+                tag(
+                    "button",
+                    f"{n:,}",
+                    type="button",
+                    data_cell=f"{i},{j}",
+                    aria_label=ngettext("{n:,} photo: show", "{n:,} photos: show", n),
+                ),
             ),
         )
         for n, i, j in found[:PAIRS]
     ]
-    head = tag(
-        "tr", tag("th", "true label", scope="col"), tag("th", "prediction", scope="col"), tag("th", "photos", scope="col")
-    )
+    head = tag("tr", *(tag("th", name, scope="col") for name in (_("true label"), _("prediction"), _("photos"))))
     return tag("table", tag("thead", head), tag("tbody", *rows), class_="plain")
 
 
 def _dialog() -> Html:
     """Return the box that a cell opens; the page's script fills it."""
-    close = tag("button", "Close", type="button", class_="close")
+    close = tag("button", _("Close"), type="button", class_="close")
     bar = tag("div", tag("h3", "", id="cell-title"), close, class_="bar")
-    more = tag("button", "Show more", type="button", id="cell-more", hidden=True)
+    more = tag("button", _("Show more"), type="button", id="cell-more", hidden=True)
     return tag("dialog", bar, tag("div", id="cell-photos", class_="tiny"), more, id="cell", aria_labelledby="cell-title")
 
 
@@ -100,7 +116,7 @@ def per_class(results: RunResults, thumbnails: Thumbnails) -> Html | None:
         )
         for one in found
     ]
-    return class_table("Per-class results", TERMS, ("class", "recall", "precision", "F1", "photos"), rows)
+    return class_table(_("Per-class results"), _(TERMS), (_("class"), _("recall"), _("precision"), _("F1"), _("photos")), rows)
 
 
 def class_table(title: str, terms: str, names: Sequence[str], rows: Sequence[Html]) -> Html:

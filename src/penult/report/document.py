@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from penult.html import Html, join, tag
+from penult.html import TRANSLATE, Html, join, language_tag, script_texts, tag
 
 
 def document(title: str, body: Sequence[Html | None], scripts: Sequence[str], styles: Sequence[str] = ("report.css",)) -> str:
     """Return the page as text. `scripts` and `styles` are names of assets; the scripts share names with each other alone."""
     style = "\n".join(map(asset, styles))
-    script = join(*(Html(part) for part in ("(() => {\n'use strict';\n", *map(asset, scripts), "})();\n")))
+    sources = [asset(name) for name in scripts]
+    script = join(*(Html(part) for part in ("(() => {\n'use strict';\n", TRANSLATE, *sources, "})();\n")))
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -29,7 +30,8 @@ def document(title: str, body: Sequence[Html | None], scripts: Sequence[str], st
         tag("title", title),
         tag("style", Html(style)),
     )
-    return f"<!doctype html>\n{tag('html', head, tag('body', *body, tag('script', Html(script))), lang='en')}\n"
+    page = tag("html", head, tag("body", *body, script_texts(*sources), tag("script", script)), lang=language_tag())
+    return f"<!doctype html>\n{page}\n"
 
 
 @cache

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from penult.audit import Finding
-from penult.html import Html, file_name, join, prose, tag
+from penult.html import Html, file_name, join, phrase, tag
+from penult.i18n import _, ngettext
 from penult.report.thumbnails import TEST, TRAIN, PhotoKey, Thumbnails, least_confident, mistakes
 from penult.runs import RunResults
-from penult.texts import count, percent, printable
+from penult.stored_texts import retranslated
+from penult.texts import gap, percent, printable
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
@@ -18,27 +20,36 @@ def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     if not totals.measured:
         return None
     wrong, total = mistakes(rows), totals.wrong
-    said = f"{count(total, 'misclassified photo')}{f'; the {len(wrong)} most confident' if total > len(wrong) else ''}."
-    if thumbnails.heat:
-        said += (
-            f" Beside each a heat map of the final model, which was trained on these photos too: orange areas argue for the "
-            f"predicted class, blue against it ({thumbnails.method})."
-        )
-    first = (
-        _gallery("mistakes", "Most confident mistakes", said, wrong, results, thumbnails)
-        if total
-        else tag(
-            "section", tag("h2", "Most confident mistakes"), tag("p", f"None: {_all_right(totals.measured)}."), id="mistakes"
-        )
-    )
-    said = "The photos whose highest class probability is lowest."
+    title = _("Most confident mistakes")
+    if total:
+        first = _gallery("mistakes", title, _mistaken(total, len(wrong), thumbnails), wrong, results, thumbnails)
+    else:  # on how many no mistake was made: `every` may be four, or a fold of many thousands
+        said = ngettext(
+            "None: the one photo was classified correctly.", "None: all {n:,} photos were classified correctly.",
+            totals.measured,
+        )  # fmt: skip
+        first = tag("section", tag("h2", title), tag("p", said), id="mistakes")
+    said = _("The photos whose highest class probability is lowest.")
     unsure = least_confident(rows)
-    return join(first, _gallery("unsure", "Least confident predictions", said, unsure, results, thumbnails))
+    return join(first, _gallery("unsure", _("Least confident predictions"), said, unsure, results, thumbnails))
 
 
-def _all_right(measured: int) -> str:
-    """Return on how many photos no mistake was made, for `every` may be four, or a fold of many thousands."""
-    return "the one photo was classified correctly" if measured == 1 else f"all {measured:,} photos were classified correctly"
+def _mistaken(total: int, shown: int, thumbnails: Thumbnails) -> str:
+    """Return how many mistakes there are, and what is seen of them."""
+    said = ngettext("{n:,} misclassified photo.", "{n:,} misclassified photos.", total)
+    if total > shown:
+        said = ngettext(
+            "{n:,} misclassified photo; the {shown} most confident.",
+            "{n:,} misclassified photos; the {shown} most confident.",
+            total, shown=shown,
+        )  # fmt: skip
+    if thumbnails.heat:
+        said += gap() + _(
+            "Beside each a heat map of the final model, which was trained on these photos too: orange areas argue for the "
+            "predicted class, blue against it ({method}).",
+            method=thumbnails.method,
+        )
+    return said
 
 
 def _gallery(name: str, title: str, said: str, rows: Iterable[int], results: RunResults, thumbnails: Thumbnails) -> Html:
@@ -50,9 +61,9 @@ def dialog() -> Html:
     """Return the box in which the page's script shows a photo larger."""
     bar = tag(
         "div", tag("h2", "", id="zoom-title"),
-        tag("div", tag("button", "Previous", type="button", id="zoom-back"), " ",
-            tag("button", "Next", type="button", id="zoom-on"), " ",
-            tag("button", "Close", type="button", class_="close"), class_="tools"),
+        tag("div", tag("button", _("Previous"), type="button", id="zoom-back"), " ",
+            tag("button", _("Next"), type="button", id="zoom-on"), " ",
+            tag("button", _("Close"), type="button", class_="close"), class_="tools"),
         class_="bar",
     )  # fmt: skip
     return tag("dialog", bar, tag("div", id="zoom-photo"), id="zoom", aria_labelledby="zoom-title")
@@ -63,12 +74,13 @@ def photo_card(row: int, results: RunResults, thumbnails: Thumbnails) -> Html:
     rows = results.rows
     file, label = rows.files[row], results.classes[rows.y[row]]
     given, key = results.classes[rows.given[row]], (TRAIN, rows.files[row])
-    sure = prose(f" ({percent(rows.sure[row])})")
+    words = {"given": tag("b", given), "label": tag("b", label), "share": percent(rows.sure[row])}
     if rows.given[row] == rows.y[row]:
-        said = join("correct: ", tag("b", given), sure)
+        said = phrase(_("correct: {given} ({share})"), **words)
     else:
-        said = join("labelled ", tag("b", label), ", predicted ", tag("b", given), sure)
-    photo = thumbnails.img(key, f"{file}, labelled {printable(label)}, predicted {printable(given)}")
+        said = phrase(_("labelled {label}, predicted {given} ({share})"), **words)
+    alt = _("{file}, labelled {label}, predicted {given}", file=file, label=printable(label), given=printable(given))
+    photo = thumbnails.img(key, alt)
     return tag(
         "figure",
         tag("div", photo, thumbnails.heat_img(key), class_="pair"),
@@ -95,9 +107,13 @@ def finding_card(finding: Finding, results: RunResults, thumbnails: Thumbnails) 
         tag("div", *pictures, class_="pair") if pictures else None,
         tag(
             "figcaption",
-            finding.reason,
-            file_name(finding.file, "class " if finding.about == "class" else ""),
-            file_name(finding.related, "and ") if finding.related else None,
+            retranslated(finding.reason),
+            _named(finding),
+            file_name(finding.related, join(_("and"), " ")) if finding.related else None,
         ),
         class_="wide" if len(pictures) > 1 else None,
     )
+
+
+def _named(finding: Finding) -> Html:
+    return file_name(finding.file, join(_("class"), " ") if finding.about == "class" else "")

@@ -13,6 +13,7 @@ from penult import store
 from penult.arrays import default_errors
 from penult.errors import DamagedFile, PenultError, ProgressCallback, quiet
 from penult.html import Html, json_block, tag
+from penult.i18n import N_, _
 from penult.pixels import DEPTHS, FULL_DEPTH, MAX_PIXELS
 from penult.report import charts, confusion, details, gallery, issues, label_sections, operating, photo_map, summary
 from penult.report.document import document
@@ -59,10 +60,20 @@ LABEL_SECTIONS = (  # of photos with several labels
     details.section,
 )
 CONTENTS = {
-    "next": "What to do next", "confusion": "Confusion matrix", "mistakes": "Mistakes", "unsure": "Unsure",
-    "classes": "Classes", "decision": "Decision", "charts": "Calibration", "missed": "Missed labels", "extra": "Wrong labels",
-    "compared": "Comparison", "map": "Map", "issues": "Data issues", "details": "Details",
-}  # fmt: skip
+    "next": N_("What to do next"),
+    "confusion": N_("Confusion matrix"),
+    "mistakes": N_("Mistakes"),
+    "unsure": N_("Unsure"),
+    "classes": N_("Classes"),
+    "decision": N_("Decision"),
+    "charts": N_("Calibration"),
+    "missed": N_("Missed labels"),
+    "extra": N_("Wrong labels"),
+    "compared": N_("Comparison"),
+    "map": N_("Map"),
+    "issues": N_("Data issues"),
+    "details": N_("Details"),
+}
 SCRIPTS = ("start.js", "cells.js", "draw.js", "map.js", "zoom.js")
 LABEL_SCRIPTS = ("start.js", "zoom.js")
 
@@ -85,7 +96,7 @@ def rebuild(folder: Path, photos: str | None = None, progress: ProgressCallback 
     `photos` is where the training photos are now, if they moved. Raises InputError for a folder that is no finished run,
     DamagedFile for one whose record is not penult's.
     """
-    with store.FolderLock(folder, "a run of penult is writing to it", "wait until that has ended"):
+    with store.FolderLock(folder, _("a run of penult is writing to it"), _("wait until that has ended")):
         return _rebuild(sampled(read_run(folder, MOST), MOST), photos, progress)
 
 
@@ -102,9 +113,10 @@ def _rebuild(results: RunResults, photos: str | None, progress: ProgressCallback
         raise
     except WRONG as error:
         why = " ".join(repr(error)[:200].split())
-        raise DamagedFile(f"{folder / METRICS} is damaged or was edited ({why}); run `penult train` again.") from error
+        said = _("{path} is damaged or was edited ({why}); run `penult train` again.", path=folder / METRICS, why=why)
+        raise DamagedFile(said) from error
     store.write_json(folder / METRICS, kept)
-    return path, Counter(part for part, _ in thumbnails.missing)
+    return path, Counter(part for part, _file in thumbnails.missing)
 
 
 def _thumbnails(results: RunResults, progress: ProgressCallback, known: KnownPhotos | None = None) -> Thumbnails:
@@ -146,15 +158,15 @@ def page(results: RunResults, thumbnails: Thumbnails) -> str:
     several = results.label_rows is not None
     sections = LABEL_SECTIONS if several else SECTIONS
     parts = [made for section in sections if (made := section(results, thumbnails)) is not None]
-    parts.insert(1, _contents(parts, CONTENTS | ({"classes": "Labels", "charts": "Curves"} if several else {})))
-    skip = tag("a", "Skip to what to do next", href="#next", class_="skip")
+    parts.insert(1, _contents(parts, CONTENTS | ({"classes": N_("Labels"), "charts": N_("Curves")} if several else {})))
+    skip = tag("a", _("Skip to what to do next"), href="#next", class_="skip")
     told = json_block("photos", photo_map.script_data(results, thumbnails))
-    title = f"penult report: {', '.join(results.classes[:4])}"
+    title = _("penult report: {classes}", classes=", ".join(results.classes[:4]))
     return document(title, (skip, tag("main", *parts), gallery.dialog(), told), LABEL_SCRIPTS if several else SCRIPTS)
 
 
 def _contents(parts: Sequence[Html], titles: Mapping[str, str]) -> Html:
     """Return links to the sections that this page has."""
     there = [(name, title) for name, title in titles.items() if any(f'id="{name}"' in part for part in parts)]
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in there]
-    return tag("nav", tag("ol", *links), aria_label="Contents", class_="contents")
+    links = [tag("li", tag("a", _(title), href=f"#{name}")) for name, title in there]
+    return tag("nav", tag("ol", *links), aria_label=_("Contents"), class_="contents")

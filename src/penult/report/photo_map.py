@@ -8,53 +8,63 @@ from typing import Any
 import numpy as np
 
 from penult.audit.map import FEW
-from penult.html import Html, join, tag
+from penult.html import Html, join, phrase, tag
+from penult.i18n import N_, _
 from penult.report.thumbnails import TRAIN, Thumbnails, flagged
 from penult.runs import RunResults
-from penult.texts import count, hundredths, printable
+from penult.texts import count, gap, hundredths, printable
 
 STEPS = 9999  # places are whole numbers from 0 to this: a screen has fewer pixels
 LIGHT = 1500  # photos up to which dots are large
 HUES, KEYED = 8, 24  # colors of classes, and classes that the picture's key names
 SHAPES = ("h0", "h0", "m-4 0h8m-4-4v8", "m-3-3l6 6m0-6l-6 6")  # round, square, plus, cross: what follows the place of a dot
 PREFIX = "data:image/webp;base64,"
-SAID = "Each dot is a photo; similar photos are close together ({}). Distances between far-apart groups mean nothing."
-KEYS = "Arrow keys move from photo to photo, Enter selects one, + and − zoom, Escape clears the selection."
+SAID = N_(
+    "Each dot is a photo; similar photos are close together ({method}). Distances between far-apart groups mean nothing."
+)
+KEYS = N_("Arrow keys move from photo to photo, Enter selects one, + and − zoom, Escape clears the selection.")
 
 
 def section(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     """Return an empty canvas, its tools, and what a reader without script is told; None where the run has no map."""
     if results.rows.places is None:
         return None
-    said = SAID.format("t-SNE" if len(results.rows.files) >= FEW else "principal components")
+    said = _(SAID, method="t-SNE" if len(results.rows.files) >= FEW else _("principal components"))
     if results.sample:
-        said += f" Shown is {results.sample}: what tells most (mistakes, unsure and flagged photos), and others at random."
+        said += gap() + _(
+            "Shown is {sample}: what tells most (mistakes, unsure and flagged photos), and others at random.",
+            sample=results.sample,
+        )
     marked, wrong = int(flagged(results).sum()), int(results.rows.wrong.sum())
     shown = results.sample or count(len(results.rows.files), "photo")
-    title = f"Map of {shown}, {wrong:,} misclassified, {marked:,} flagged. {KEYS}"
+    title = _("Map of {photos}, {wrong:,} misclassified, {flagged:,} flagged.", photos=shown, wrong=wrong, flagged=marked)
+    title = f"{title}{gap()}{_(KEYS)}"
     canvas = tag("canvas", id="map-canvas", tabindex=0, role="application", aria_label=title, aria_describedby="map-panel")
     tools = [
-        _tool("zoom-in", "+", "Zoom in"),
-        _tool("zoom-out", "−", "Zoom out"),
-        _tool("reset", "Reset"),
-        _tool("lasso", "Lasso", pressed=True),
-        _tool("wrong", "Next mistake"),
-        _tool("flagged", "Next flagged photo") if marked else None,
+        _tool("zoom-in", "+", _("Zoom in")),
+        _tool("zoom-out", "−", _("Zoom out")),
+        _tool("reset", _("Reset")),
+        _tool("lasso", _("Lasso"), pressed=True),
+        _tool("wrong", _("Next mistake")),
+        _tool("flagged", _("Next flagged photo")) if marked else None,
     ]
     chosen = tag(
         "div",
-        tag("p", tag("b", "", id="map-count"), " ", tag("button", "Copy list", type="button", id="map-copy"), " ",
-            tag("button", "Clear", type="button", id="map-clear")),
-        tag("textarea", id="map-files", readonly=True, rows=6, aria_label="Selected files", spellcheck="false"),
+        tag("p", tag("b", "", id="map-count"), " ", tag("button", _("Copy list"), type="button", id="map-copy"), " ",
+            tag("button", _("Clear"), type="button", id="map-clear")),
+        tag("textarea", id="map-files", readonly=True, rows=6, aria_label=_("Selected files"), spellcheck="false"),
         id="map-chosen", hidden=True,
     )  # fmt: skip
-    hint = tag("p", "Hover over a dot (or use the arrow keys) to see its photo and the most similar ones.", class_="soft")
+    hint = tag("p", _("Hover over a dot (or use the arrow keys) to see its photo and the most similar ones."), class_="soft")
     panel = tag("div", hint, id="map-panel", aria_live="polite")
-    legend = tag("div", id="map-legend", role="group", aria_label="Classes shown")
+    legend = tag("div", id="map-legend", role="group", aria_label=_("Classes shown"))
     plot = tag("div", canvas, tag("div", *tools, class_="tools"), class_="plot")
     script = tag("div", legend, tag("div", plot, panel, class_="mapped"), chosen, class_="script", id="map-all")
-    none = tag("noscript", tag("p", "With JavaScript the map shows its photos; its data are in ", tag("code", "map.csv"), "."))
-    title = tag("h2", "Map of the photos")
+    none = tag(
+        "noscript",
+        tag("p", phrase(_("With JavaScript the map shows its photos; its data are in {file}."), file=tag("code", "map.csv"))),
+    )
+    title = tag("h2", _("Map of the photos"))
     return tag("section", title, tag("p", said, class_="soft"), join(script, none, _picture(results)), id="map")
 
 
@@ -70,10 +80,11 @@ def _picture(results: RunResults) -> Html:
         for c in range(len(results.classes))
     ]
     rings = [_ring(x, y) for x, y in places[rows.wrong].tolist()]
-    said = f"Map of {results.sample or count(len(places), 'photo')}, {int(rows.wrong.sum()):,} misclassified"
+    shown = results.sample or count(len(places), "photo")
+    said = _("Map of {photos}, {wrong:,} misclassified", photos=shown, wrong=int(rows.wrong.sum()))
     picture = tag("svg", tag("title", said), drawn, rings, viewBox=f"0 0 {side} {side}", role="img", class_="still")
     keys = [_key(_dots(c, [(8, 8)], True), name) for c, name in enumerate(results.classes[:KEYED])]
-    keys += [_key(_ring(8, 8), "misclassified")] if rings else []
+    keys += [_key(_ring(8, 8), _("misclassified"))] if rings else []
     return tag("div", picture, tag("ul", keys, class_="keys"), class_="paper")
 
 

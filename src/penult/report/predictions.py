@@ -16,6 +16,7 @@ from penult.embed import PhotoThumbnails
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.heads.unlike import ALARMS
 from penult.html import Html, data_uri, json_block, prose, tag
+from penult.i18n import N_, _, ngettext
 from penult.predict import Predictions, Predictor
 from penult.predict.summary import UNSURE, PredictionSummary
 from penult.report.confusion import share_bar
@@ -23,7 +24,7 @@ from penult.report.document import document
 from penult.report.photo_map import PREFIX
 from penult.report.prediction_rows import MOST, PhotoAnswer, PhotoSample
 from penult.report.thumbnails import LARGE, METHODS
-from penult.texts import NONE, count, hundredths, percent, printable
+from penult.texts import NONE, count, enumeration, gap, hundredths, percent, printable
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
@@ -35,13 +36,13 @@ NAMED = 4  # classes in the first sentence
 EACH_PAGE = 60  # photos that the browser shows at a time
 PICTURES = ("small", "large", "heat")
 SORTS = {
-    "doubt": "To look at first", "sure": "Most confident first", "unsure": "Least confident first",
-    "far": "Most unlike the training photos first", "file": "By file name",
+    "doubt": N_("To look at first"), "sure": N_("Most confident first"), "unsure": N_("Least confident first"),
+    "far": N_("Most unlike the training photos first"), "file": N_("By file name"),
 }  # fmt: skip
 KINDS = {
-    "all": "All", "unsure": f"Confidence below {percent(UNSURE, 0)}", "sure": f"Confidence {percent(UNSURE, 0)} or more",
-    "unlike": "Unlike the training photos", "known": "Training photos of the model", "bad": "Unreadable",
-    "heat": "With heat map",
+    "all": N_("All"), "unsure": N_("Confidence below {share}"), "sure": N_("Confidence {share} or more"),
+    "unlike": N_("Unlike the training photos"), "known": N_("Training photos of the model"), "bad": N_("Unreadable"),
+    "heat": N_("With heat map"),
 }  # fmt: skip
 
 
@@ -77,7 +78,9 @@ class PredictionPage:
 
     def __init__(self, predictor: Predictor, heats: int | None = None, most: int = MOST) -> None:
         if heats is not None and not 0 <= heats <= MOST_HEATS:
-            raise InputError(f"{heats} heat maps cannot be asked for; give a number from 0 to {MOST_HEATS}.")
+            raise InputError(
+                _("{heats} heat maps cannot be asked for; give a number from 0 to {most}.", heats=heats, most=MOST_HEATS)
+            )
         self.predictor, self.heats = predictor, heats
         self.sample = PhotoSample(most)
 
@@ -92,7 +95,9 @@ class PredictionPage:
         pictures: dict[str, dict[int, str]] = {name: {} for name in PICTURES}
         self._add_thumbnails(rows, pictures["small"], progress)
         method = self._add_heat(rows, pictures, progress)
-        store.write_text(path, self._document(rows, pictures, method, summary), cure="choose another place with --html FILE")
+        store.write_text(
+            path, self._document(rows, pictures, method, summary), cure=_("choose another place with --html FILE")
+        )
         return Path(path)
 
     def _add_thumbnails(self, rows: Sequence[PhotoAnswer], small: dict[int, str], progress: ProgressCallback) -> None:
@@ -120,7 +125,7 @@ class PredictionPage:
             row = wanted[one.index]
             for name, rgb in (("large", one.photo), ("heat", plots.overlay(one.photo, one.shown))):
                 pictures[name][row] = data_uri(pixels.encode_webp(rgb), "webp").removeprefix(PREFIX)
-        return METHODS[method] if pictures["heat"] else ""
+        return _(METHODS[method]) if pictures["heat"] else ""
 
     def _document(
         self, rows: Sequence[PhotoAnswer], pictures: dict[str, dict[int, str]], method: str, summary: PredictionSummary
@@ -128,35 +133,46 @@ class PredictionPage:
         classes = self.predictor.bundle.classes
         main = tag("main", _header(summary), _classes(summary), _photos(len(rows), len(pictures["heat"]), method, summary))
         data = json_block("photos", _data(rows, classes, pictures))
-        skip = tag("a", "Skip to the photos", href="#answers", class_="skip")
-        title = f"penult predictions: {', '.join(map(printable, classes[:4]))}"
+        skip = tag("a", _("Skip to the photos"), href="#answers", class_="skip")
+        title = _("penult predictions: {classes}", classes=", ".join(map(printable, classes[:4])))
         styles = ("report.css", "predictions.css")
         return document(title, (skip, main, _dialog(), data), ("start.js", "predictions.js"), styles)
 
 
 def _header(summary: PredictionSummary) -> Html:
     """Return the numbers of all photos, and what the drift test says."""
-    all_known = " All of them are training photos of the model, whose answers say nothing of new photos."
-    some_known = f" {count(summary.known, 'of them is a training photo', 'of them are training photos')} of the model."
-    known = "" if not summary.known else all_known if summary.known == summary.answered else some_known
-    said = f"{'photo' if summary.photos == 1 else 'photos'} predicted{_found(summary)}.{known}"
-    drift = summary.drift
+    found, n, drift = _found(summary), summary.photos, summary.drift
+    if found:
+        said = ngettext("photo predicted: {classes}.", "photos predicted: {classes}.", n, classes=found)
+    else:
+        said = ngettext("photo predicted.", "photos predicted.", n)
+    said = gap().join(one for one in (said, _known(summary)) if one)
     return tag(
         "header",
-        tag("p", "penult", tag("span", " predictions"), class_="brand"),
+        tag("p", "penult", tag("span", " ", _("predictions")), class_="brand"),
         tag("h1", tag("strong", f"{summary.photos:,}"), said),
         None if drift is None else tag("p", prose(drift.meaning), class_=_look(drift)),
         tag("dl", *_tiles(summary), class_="tiles"),
     )
 
 
+def _known(summary: PredictionSummary) -> str:
+    """Return how many of the photos the model was trained on; nothing for none."""
+    if not summary.known:
+        return ""
+    if summary.known == summary.answered:
+        return _("All of them are training photos of the model, whose answers say nothing of new photos.")
+    return ngettext(
+        "{n:,} of them is a training photo of the model.", "{n:,} of them are training photos of the model.", summary.known
+    )
+
+
 def _found(summary: PredictionSummary) -> str:
-    """Return `: 58 dog, 55 cat`, the most frequent classes."""
+    """Return `58 dog, 55 cat`, the most frequent classes."""
     there = sorted((one for one in summary.classes if one.photos), key=lambda one: -one.photos)
     named = [f"{one.photos:,} {printable(one.name)}" for one in there[:NAMED]]
     rest = len(there) - len(named)
-    named += [count(rest, "more class", "more classes")] if rest else []
-    return f": {', '.join(named)}" if named else ""
+    return enumeration([*named, *([count(rest, "more class", "more classes")] if rest else [])])
 
 
 def _look(drift: Drift) -> str:
@@ -164,21 +180,26 @@ def _look(drift: Drift) -> str:
 
 
 def _tiles(summary: PredictionSummary) -> list[Html]:
-    unlike = f"{summary.unlike:,} of {summary.measured:,}; about {percent(ALARMS, 0)} is usual"
-    below = f"confidence below {percent(UNSURE, 0)}"
+    unlike = _("{n:,} of {all:,}; about {share} is usual", n=summary.unlike, all=summary.measured, share=percent(ALARMS, 0))
+    unlike = unlike if summary.measured else _("the model cannot tell")
+    below = _("confidence below {share}", share=percent(UNSURE, 0))
     share = percent(summary.unsure / summary.answered) if summary.answered else NONE
     tiles = (
-        ("mean confidence", percent(summary.confidence), "of the answer that is given"),
+        (_("mean confidence"), percent(summary.confidence), _("of the answer that is given")),
         (below, share, count(summary.unsure, "photo")),
-        ("unlike the training photos", percent(summary.unlike_share), unlike if summary.measured else "the model cannot tell"),
-        ("unreadable", f"{summary.unreadable:,}", "they have no class"),
+        (
+            _("unlike the training photos"),
+            percent(summary.unlike_share),
+            unlike if summary.measured else _("the model cannot tell"),
+        ),
+        (_("unreadable"), f"{summary.unreadable:,}", _("they have no class")),
     )
     return [tag("div", tag("dt", name), tag("dd", tag("b", value), tag("span", more))) for name, value, more in tiles]
 
 
 def _classes(summary: PredictionSummary) -> Html:
     """Return how many photos of each class there are, beside the training photos."""
-    names = ("class", "photos", "share", "share in training")
+    names = (_("class"), _("photos"), _("share"), _("share in training"))
     rows = [
         tag(
             "tr",
@@ -190,40 +211,53 @@ def _classes(summary: PredictionSummary) -> Html:
     ]
     head = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))
     table = tag("table", head, tag("tbody", *rows), class_="plain")
-    said = "How many photos are given each class, beside the classes of the training photos."
-    tip = tag("span", " Choose a class to see its photos.", class_="script")
+    said = _("How many photos are given each class, beside the classes of the training photos.")
+    tip = tag("span", gap(), _("Choose a class to see its photos."), class_="script")
     return tag(
-        "section", tag("h2", "Classes"), tag("p", said, tip, class_="soft"), tag("div", table, class_="scroll", tabindex=0),
+        "section", tag("h2", _("Classes")), tag("p", said, tip, class_="soft"), tag("div", table, class_="scroll", tabindex=0),
         id="classes",
     )  # fmt: skip
 
 
 def _photos(shown: int, heats: int, method: str, summary: PredictionSummary) -> Html:
     """Return the tools and the place of the photos, which the page's script fills."""
-    said = f"All {count(shown, 'photo')}."
+    said = ngettext("All {n:,} photo.", "All {n:,} photos.", shown)
     if shown < summary.photos:
-        some = f"{shown:,} of {count(summary.photos, 'photo')}"
-        said = f"{some}: those to look at first, and a sample of the others. The summary above is of all."
+        said = ngettext(
+            "{shown:,} of {n:,} photo: those to look at first, and a sample of the others. The summary above is of all.",
+            "{shown:,} of {n:,} photos: those to look at first, and a sample of the others. The summary above is of all.",
+            summary.photos, shown=shown,
+        )  # fmt: skip
     if heats:
-        have = count(heats, "photo has a heat map", "photos have a heat map")
-        said += f" {have}, those to look at first ({method}): open one to see it. Orange argues for its class, blue against."
-    classes = {"": "All classes", **{str(c): f"{one.name} ({one.photos:,})" for c, one in enumerate(summary.classes)}}
+        said += gap() + ngettext(
+            "{n:,} photo has a heat map, those to look at first ({method}): open one to see it. Orange argues for its "
+            "class, blue against.",
+            "{n:,} photos have a heat map, those to look at first ({method}): open one to see it. Orange argues for its "
+            "class, blue against.",
+            heats, method=method,
+        )  # fmt: skip
+    classes = {
+        "": _("All classes"),
+        **{str(c): f"{one.name} ({one.photos:,})" for c, one in enumerate(summary.classes)},
+    }
     missing = [name for name, there in (("known", summary.known), ("bad", summary.unreadable), ("heat", heats)) if not there]
+    below = percent(UNSURE, 0)
+    kinds = {name: _(title, share=below) for name, title in KINDS.items() if name not in missing}
     tools = tag(
         "div",
-        _select("filter-class", "Class", classes),
-        _select("filter-kind", "Show", {name: title for name, title in KINDS.items() if name not in missing}),
-        _select("filter-sort", "Sort", SORTS),
-        tag("label", "File name", tag("input", type="search", id="filter-file", autocomplete="off", spellcheck="false")),
+        _select("filter-class", _("Class"), classes),
+        _select("filter-kind", _("Show"), kinds),
+        _select("filter-sort", _("Sort"), {name: _(title) for name, title in SORTS.items()}),
+        tag("label", _("File name"), tag("input", type="search", id="filter-file", autocomplete="off", spellcheck="false")),
         class_="filters",
     )
     pager = tag(
-        "nav", tag("button", "Previous", type="button", id="page-back"), tag("span", "", id="page-at"),
-        tag("button", "Next", type="button", id="page-on"), aria_label="Pages", class_="pager",
+        "nav", tag("button", _("Previous"), type="button", id="page-back"), tag("span", "", id="page-at"),
+        tag("button", _("Next"), type="button", id="page-on"), aria_label=_("Pages"), class_="pager",
     )  # fmt: skip
     body = tag("div", tools, tag("p", "", id="found", aria_live="polite"), tag("ul", id="cards"), pager, class_="script")
-    none = tag("noscript", tag("p", "The photos are shown by JavaScript, which is switched off here."))
-    return tag("section", tag("h2", "Photos"), tag("p", said, class_="soft"), body, none, id="answers")
+    none = tag("noscript", tag("p", _("The photos are shown by JavaScript, which is switched off here.")))
+    return tag("section", tag("h2", _("Photos")), tag("p", said, class_="soft"), body, none, id="answers")
 
 
 def _select(name: str, title: str, options: dict[str, str]) -> Html:
@@ -232,11 +266,11 @@ def _select(name: str, title: str, options: dict[str, str]) -> Html:
 
 def _dialog() -> Html:
     """Return the box in which a photo is shown with its probabilities and heat map."""
-    ways = (("back", "Previous"), ("on", "Next"))
+    ways = (("back", _("Previous")), ("on", _("Next")))
     buttons = [tag("button", title, type="button", id=f"photo-{name}") for name, title in ways]
-    close = tag("button", "Close", type="button", class_="close")
+    close = tag("button", _("Close"), type="button", class_="close")
     bar = tag("div", tag("h2", "", id="photo-title"), tag("div", *buttons, close, class_="tools"), class_="bar")
-    heat = tag("button", "Heat map", type="button", id="photo-heat", aria_pressed="false")
+    heat = tag("button", _("Heat map"), type="button", id="photo-heat", aria_pressed="false")
     picture = tag("div", tag("div", id="photo-picture"), heat)
     body = tag("div", picture, tag("div", id="photo-facts"), class_="photo")
     return tag("dialog", bar, body, id="photo", aria_labelledby="photo-title")
@@ -255,7 +289,7 @@ def _data(rows: Sequence[PhotoAnswer], classes: Sequence[str], pictures: dict[st
         "sets": {i: [classes.index(c) for c in one.prediction_set] for i, one in enumerate(answers) if one.prediction_set},
         "known": [i for i, row in enumerate(rows) if row.known],
         "unlike": [i for i, one in enumerate(answers) if one.unlike],  # as the summary counts them: 1.004 is shown as 1.00
-        "bad": {i: one.failure.reason for i, one in enumerate(answers) if one.failure is not None},
+        "bad": {i: _(one.failure.reason) for i, one in enumerate(answers) if one.failure is not None},
         "unsure": hundredths(UNSURE),
         "each": EACH_PAGE,
         "prefix": PREFIX,

@@ -16,6 +16,7 @@ from penult import bundle, explain, pixels, plots
 from penult.audit import KINDS, Finding
 from penult.embed import EmbedOptions, PhotoThumbnails
 from penult.html import Html, data_uri, tag
+from penult.i18n import N_, _
 from penult.pixels import Failure
 from penult.runs import LabelRows, PhotoRows, RunResults, flagged_names
 from penult.sources import Member, locate
@@ -29,7 +30,7 @@ LISTED = 300  # lines of one kind of finding in its list, each with its pictures
 MODEL = "model.penult"
 TRAIN, TEST = "train", "test"
 WITH_HEAT = {"cam": SHOWN, "occlusion": 2}  # photos with a heat map: occlusion runs the networks a hundred times a photo
-METHODS = {"cam": "class activation map", "occlusion": "found by covering parts of the photo"}
+METHODS = {"cam": N_("class activation map"), "occlusion": N_("found by covering parts of the photo")}
 
 Ints = NDArray[np.intp]
 PhotoKey = tuple[str, str]  # part (TRAIN or TEST), file
@@ -53,8 +54,8 @@ class Thumbnails:
             return None
         if source := self.large.get(key) or self.small.get(key):
             return tag("img", src=source, alt=caption or printable(key[1]), width=LARGE, height=LARGE)
-        why = self.missing.get(key) or self.unreadable.get(key, "not shown")
-        return tag("span", why, class_="gone", role="img", aria_label=f"{printable(key[1])}: no thumbnail")
+        why = self.missing.get(key) or self.unreadable.get(key, _("not shown"))
+        return tag("span", why, class_="gone", role="img", aria_label=_("{file}: no thumbnail", file=printable(key[1])))
 
     def small_img(self, key: PhotoKey) -> Html | None:
         """Return the small picture for a line of a list, None where there is none."""
@@ -64,7 +65,7 @@ class Thumbnails:
     def heat_img(self, key: PhotoKey) -> Html | None:
         """Return the heat map of a photo as an element, None where there is none."""
         source = self.heat.get(key)
-        return tag("img", src=source, alt="heat map: what drove the prediction", class_="heat") if source else None
+        return tag("img", src=source, alt=_("heat map: what drove the prediction"), class_="heat") if source else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ def _files(roots: Mapping[str, str], keys: Sequence[PhotoKey]) -> dict[PhotoKey,
 def _gone(thumbnails: Thumbnails, key: PhotoKey, path: str | Member, failure: Failure | None) -> None:
     """Say why a photo has no picture."""
     if isinstance(path, str) and _is_missing(path):
-        thumbnails.missing[key] = "photo not found"
+        thumbnails.missing[key] = _("photo not found")
     else:
-        thumbnails.unreadable[key] = "not shown" if failure is None else failure.reason
+        thumbnails.unreadable[key] = _("not shown") if failure is None else _(failure.reason)
 
 
 def _is_missing(path: str) -> bool:
@@ -157,13 +158,13 @@ def add_heat(results: RunResults, roots: Mapping[str, str], thumbnails: Thumbnai
         return
     method = explain.best_method(model)
     shown = shown[: WITH_HEAT[method] * (1 if results.label_rows is None else 2)]
-    files = [rows.files[i] for i, _ in shown]
-    labels = [results.classes[c] for _, c in shown]
+    files = [rows.files[i] for i, _class in shown]
+    labels = [results.classes[c] for _row, c in shown]
     paths = locate(roots[TRAIN], files)
     for one in explain.explain(model, paths, labels, method, ids=files, side=LARGE):
         key = one.file if results.label_rows is None else f"{one.file}\0{one.label}"
         thumbnails.heat[TRAIN, key] = data_uri(pixels.encode_webp(plots.overlay(one.photo, one.shown)), "webp")
-    thumbnails.method = METHODS[method]
+    thumbnails.method = _(METHODS[method])
 
 
 def mistakes(rows: PhotoRows, most: int = SHOWN) -> Ints:

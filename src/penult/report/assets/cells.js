@@ -15,8 +15,8 @@ function rowsOf(label, given) {
 function open(label, given) {
   const rows = rowsOf(label, given);
   const names = [data.classes[label], data.classes[given]];
-  byId('cell-title').textContent =
-    `${rows.length} × ${label === given ? `${names[0]}, correct` : `labelled ${names[0]}, predicted ${names[1]}`}`;
+  const values = {n: rows.length, label: names[0], given: names[1]};
+  byId('cell-title').textContent = label === given ? t('{n} × {label}, correct', values) : t('{n} × labelled {label}, predicted {given}', values);
   const place = byId('cell-photos');
   const more = byId('cell-more');
   place.replaceChildren();
@@ -31,7 +31,7 @@ function open(label, given) {
     }
     shown = Math.min(shown + PAGE_OF_PHOTOS, rows.length);
     more.hidden = shown >= rows.length;
-    more.textContent = `Show more (${rows.length - shown} left)`;
+    more.textContent = t('Show more ({n} left)', {n: rows.length - shown});
   };
   more.onclick = show;
   show();

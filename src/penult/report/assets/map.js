@@ -117,7 +117,7 @@ function startMap() {
     large.classList.add('large');
     const words = element('p');
     words.append(element('b', '', said(row)), element('span', 'file', data.files[row]));
-    if (flagged.has(row)) words.append(element('span', 'flag', 'flagged'));
+    if (flagged.has(row)) words.append(element('span', 'flag', t('flagged')));
     const list = element('div', 'near');
     for (const j of data.near[row] || []) {
       const button = element('button');
@@ -127,13 +127,13 @@ function startMap() {
       button.addEventListener('click', () => visit(j));
       list.append(button);
     }
-    byId('map-panel').replaceChildren(large, words, element('h3', '', 'Most similar photos'), list);
+    byId('map-panel').replaceChildren(large, words, element('h3', '', t('Most similar photos')), list);
   }
 
   function choose(rows) {
     chosen = new Set(rows);
     const list = [...chosen].sort((a, b) => a - b).map((i) => data.files[i]);
-    byId('map-count').textContent = `${list.length} ${list.length === 1 ? 'photo' : 'photos'} selected`;
+    byId('map-count').textContent = list.length === 1 ? t('1 photo selected') : t('{n} photos selected', {n: list.length});
     byId('map-files').value = list.join('\n');
     byId('map-chosen').hidden = !list.length;
     soon();
@@ -247,8 +247,8 @@ function startMap() {
       files.select();
       document.execCommand('copy');
     }
-    button.textContent = 'Copied';
-    setTimeout(() => { button.textContent = 'Copy list'; }, 1500);
+    button.textContent = t('Copied');
+    setTimeout(() => { button.textContent = t('Copy list'); }, 1500);
   });
 
   data.classes.forEach((name, c) => {
@@ -263,8 +263,8 @@ function startMap() {
     });
     byId('map-legend').append(button);
   });
-  if (wrong.length) byId('map-legend').append(mark('mistake', 'misclassified', 'wrong'));
-  if (flagged.size) byId('map-legend').append(mark('finding', 'flagged', 'flagged'));
+  if (wrong.length) byId('map-legend').append(mark('mistake', t('misclassified'), 'wrong'));
+  if (flagged.size) byId('map-legend').append(mark('finding', t('flagged'), 'flagged'));
 
   function mark(look, text, which) {
     const made = element('button', `mark ${look}`);

@@ -21,8 +21,8 @@ const kinds = {
 };
 let found = [], first = 0, shown = 0;
 
-const names = (numbers) => numbers.map((c) => data.classes[c]).join(', ');
-const answered = (row) => (row in data.bad ? 'unreadable' : names(data.given[row]) || 'no label');
+const names = (numbers) => numbers.map((c) => data.classes[c]).join(t(', '));
+const answered = (row) => (row in data.bad ? t('unreadable') : names(data.given[row]) || t('no label'));
 
 function choose() {
   const wanted = asked.class.value === '' ? -1 : Number(asked.class.value);
@@ -41,7 +41,7 @@ function card(place) {
   const row = found[place];
   const made = element('li'), button = element('button', 'open');
   button.type = 'button';
-  button.setAttribute('aria-label', `${data.files[row]}: ${answered(row)}. Show the photo and its probabilities`);
+  button.setAttribute('aria-label', t('{file}: {answer}. Show the photo and its probabilities', {file: data.files[row], answer: answered(row)}));
   button.append(picture(row));
   button.addEventListener('click', () => { look(place); box.showModal(); });
   const words = element('div', 'said');
@@ -56,9 +56,9 @@ function card(place) {
 function flags(row) {
   const said = [];
   if (row in data.bad) said.push(data.bad[row]);
-  if (kinds.unlike(row)) said.push('unlike the training photos');
-  if (known.has(row)) said.push('training photo');
-  if (row in data.heat) said.push('heat map');
+  if (kinds.unlike(row)) said.push(t('unlike the training photos'));
+  if (known.has(row)) said.push(t('training photo'));
+  if (row in data.heat) said.push(t('heat map'));
   return said;
 }
 
@@ -66,9 +66,11 @@ function show(start) {
   first = start;
   const last = Math.min(first + data.each, found.length);
   byId('cards').replaceChildren(...Array.from({length: last - first}, (_, i) => card(first + i)));
-  const count = found.length.toLocaleString('en');
-  byId('found').textContent = found.length ? `${count} ${found.length === 1 ? 'photo' : 'photos'}` : 'No photo is like that.';
-  byId('page-at').textContent = found.length ? `${(first + 1).toLocaleString('en')}–${last.toLocaleString('en')} of ${count}` : '';
+  const n = found.length.toLocaleString('en');
+  const some = found.length === 1 ? t('1 photo') : t('{n} photos', {n});
+  byId('found').textContent = found.length ? some : t('No photo is like that.');
+  const place = {first: (first + 1).toLocaleString('en'), last: last.toLocaleString('en'), n};
+  byId('page-at').textContent = found.length ? t('{first}–{last} of {n}', place) : '';
   byId('page-back').disabled = first === 0;
   byId('page-on').disabled = last >= found.length;
 }
@@ -100,7 +102,9 @@ function fact(name, value) {
 function look(place) {
   shown = (place + found.length) % found.length;
   const row = found[shown];
-  byId('photo-title').textContent = `${answered(row)}, photo ${(shown + 1).toLocaleString('en')} of ${found.length.toLocaleString('en')}`;
+  byId('photo-title').textContent = t('{answer}, photo {i} of {n}', {
+    answer: answered(row), i: (shown + 1).toLocaleString('en'), n: found.length.toLocaleString('en'),
+  });
   heat.hidden = !(row in data.heat);
   draw(row, heat.getAttribute('aria-pressed') === 'true' && !heat.hidden);
   const facts = element('dl');
@@ -113,18 +117,23 @@ function look(place) {
     line.lastChild.append(bar);
     facts.append(line);
   }
-  if (row in data.sets) facts.append(fact('prediction set', names(data.sets[row])));
-  if (data.far[row] >= 0) facts.append(fact('novelty', `${(data.far[row] / 100).toFixed(2)}${kinds.unlike(row) ? ', unlike the training photos' : ''}`));
-  if (row in data.bad) facts.append(fact('unreadable', data.bad[row]));
-  if (known.has(row)) facts.append(fact('known', 'a training photo of the model'));
+  if (row in data.sets) facts.append(fact(t('prediction set'), names(data.sets[row])));
+  if (data.far[row] >= 0) facts.append(fact(t('novelty'), novelty(row)));
+  if (row in data.bad) facts.append(fact(t('unreadable'), data.bad[row]));
+  if (known.has(row)) facts.append(fact(t('known'), t('a training photo of the model')));
   byId('photo-facts').replaceChildren(facts, element('span', 'file', data.files[row]));
+}
+
+function novelty(row) {
+  const n = (data.far[row] / 100).toFixed(2);
+  return kinds.unlike(row) ? t('{n}, unlike the training photos', {n}) : n;
 }
 
 function draw(row, hot) {
   const made = picture(row);
   const code = hot ? data.heat[row] : data.large[row];
   if (code) made.src = data.prefix + code;
-  if (hot) made.alt = `heat map of ${data.files[row]}: what argues for ${answered(row)}`;
+  if (hot) made.alt = t('heat map of {file}: what argues for {answer}', {file: data.files[row], answer: answered(row)});
   byId('photo-picture').replaceChildren(made);
 }
 

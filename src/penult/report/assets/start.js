@@ -19,7 +19,7 @@ function percent(hundredths) {
 // The small picture of a row, or a box that says that this page has none.
 function picture(row) {
   const code = data.small[row];
-  if (!code) return data.photos ? element('span', 'gone', 'no thumbnail') : element('span');
+  if (!code) return data.photos ? element('span', 'gone', t('no thumbnail')) : element('span');
   const made = element('img');
   made.src = data.prefix + code;
   made.alt = data.files[row];
@@ -29,10 +29,10 @@ function picture(row) {
 
 function said(row) {
   const label = data.classes[data.label[row]];
-  if (data.given[row] < 0) return `labelled ${label}`;
-  const given = data.classes[data.given[row]];
+  if (data.given[row] < 0) return t('labelled {label}', {label});
+  const values = {label, given: data.classes[data.given[row]], share: percent(data.sure[row])};
   const right = data.given[row] === data.label[row];
-  return `${right ? 'correct: ' : `labelled ${label}, predicted `}${given} (${percent(data.sure[row])})`;
+  return right ? t('correct: {given} ({share})', values) : t('labelled {label}, predicted {given} ({share})', values);
 }
 
 // On paper lists stay closed: `findings.csv` has them all.

@@ -10,7 +10,7 @@ function look(at) {
   made.src = photo.src;
   made.alt = photo.alt;
   const figure = photo.closest('figure');
-  byId('zoom-title').textContent = `Photo ${seen + 1} of ${large.length}`;
+  byId('zoom-title').textContent = t('Photo {i} of {n}', {i: seen + 1, n: large.length});
   const words = element('figcaption');
   words.append(...[...figure.querySelector('figcaption').childNodes].map((one) => one.cloneNode(true)));
   const card = element('figure');
@@ -21,7 +21,7 @@ function look(at) {
 large.forEach((photo, at) => {
   const button = element('button', photo.classList.contains('heat') ? 'open heat' : 'open');
   button.type = 'button';
-  button.setAttribute('aria-label', `Show larger: ${photo.alt}`);
+  button.setAttribute('aria-label', t('Show larger: {photo}', {photo: photo.alt}));
   photo.replaceWith(button);
   button.append(photo);
   button.addEventListener('click', () => { look(at); zoom.showModal(); });
