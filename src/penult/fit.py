@@ -27,6 +27,7 @@ from penult.heads.novelty import NoveltyReference
 from penult.heads.reference import TrainingReference, make_reference
 from penult.heads.unlike import LeftOutClasses, fit_novelty, kept_rows
 from penult.heads.weights import class_weights, plain_weights
+from penult.i18n import _
 
 __all__ = ["Fitted", "build_head", "group_copies", "head_for_labels", "label_columns", "learn", "learn_labels", "to_bundle"]
 
@@ -177,11 +178,14 @@ def head_for_labels(head: Any, blocks: tuple[int, ...], class_weight: Any = None
     if not isinstance(head, str) or head not in HEADS:
         name = head if isinstance(head, str) else type(head).__name__
         raise InputError(
-            f"the head {name} gives a photo one class; several labels a photo are learnt by one calibrated logistic "
-            "regression a label: leave the head out."
+            _(
+                "the head {name} gives a photo one class; several labels a photo are learnt by one calibrated "
+                "logistic regression a label: leave the head out.",
+                name=name,
+            )
         )
     if isinstance(class_weight, Mapping):
-        raise InputError("class weights by name are for one class a photo; for several labels give 'balanced', or none.")
+        raise InputError(_("class weights by name are for one class a photo; for several labels give 'balanced', or none."))
     return MultiLabelHead(blocks=blocks, class_weight=class_weight, random_state=seed, clip=clip)
 
 

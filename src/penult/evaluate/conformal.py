@@ -22,6 +22,7 @@ from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.intervals import Floats, Ints, Score
 from penult.evaluate.operating import share_interval
+from penult.i18n import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Coverage:
 def check_coverage(level: float) -> None:
     """Raise `InputError` for a coverage that sets cannot have."""
     if not 0.5 <= level < 1:
-        raise InputError(f"a coverage of {level:g} is not from 0.5 to below 1; use a value such as 0.95.")
+        raise InputError(_("a coverage of {level:g} is not from 0.5 to below 1; use a value such as 0.95.", level=level))
 
 
 @default_errors

@@ -14,6 +14,7 @@ from penult.errors import InputError
 from penult.evaluate.evaluation import Evaluation, build, check_labels
 from penult.evaluate.intervals import Floats, Ints
 from penult.evaluate.power_law import Folds
+from penult.i18n import _
 from penult.texts import count
 
 NESTED, NESTED_EACH = 1500, 40  # images, in all and a class, up to which each outer fold chooses settings by folds of its own
@@ -52,7 +53,9 @@ def cross_validate(  # noqa: PLR0913  one call says the whole protocol
     """
     numbers, grouping = check_labels(y, classes, groups)
     if len(X) != len(numbers):
-        raise InputError(f"{len(X)} rows of features but {len(numbers)} labels; give one label per row.")
+        raise InputError(
+            _("{n} rows of features but {numbers} labels; give one label per row.", n=len(X), numbers=len(numbers))
+        )
     if isinstance(folds, int):
         fold = outer_folds(numbers, classes, grouping, folds, seed)  # (n,)
     else:
@@ -109,7 +112,10 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
     single = [c for c in range(len(classes)) if np.sum(y == c) == 1]
     if single:
         raise InputError(
-            f"{_named(classes, y, single)}: cross-validation needs 2 photos of each class; add photos or remove the class."
+            _(
+                "{classes}: cross-validation needs 2 photos of each class; add photos or remove the class.",
+                classes=_named(classes, y, single),
+            )
         )
     counts = _counts(y, units, len(classes))  # (u, k)
     present = np.flatnonzero(counts.sum(axis=0))
@@ -126,8 +132,11 @@ def outer_folds(y: Ints, classes: Sequence[str], groups: NDArray[Any] | None = N
         if not alone:
             return rows
     raise InputError(
-        f"no split of these groups leaves photos of {', '.join(repr(str(classes[c])) for c in alone)} in every training part; "
-        "use smaller groups, or add photos of these classes from other groups."
+        _(
+            "no split of these groups leaves photos of {alone} in every training part; use smaller groups, or add "
+            "photos of these classes from other groups.",
+            alone=", ".join(repr(str(classes[c])) for c in alone),
+        )
     )
 
 
@@ -139,12 +148,15 @@ def own_folds(folds: NDArray[Any], y: Ints, classes: Sequence[str]) -> Ints:
     """
     names, fold = np.unique(folds, return_inverse=True)
     if len(names) < 2:
-        raise InputError("all images are in one fold of --folds; give two folds or more, or leave --folds out.")
+        raise InputError(_("all images are in one fold of --folds; give two folds or more, or leave --folds out."))
     alone = [c for c in np.unique(y).tolist() if len(np.unique(fold[y == c])) < 2]
     if alone:
         raise InputError(
-            f"all readable photos of {_named(classes, y, alone)} are in one fold of --folds, so a model that has not seen "
-            "that fold does not know the class; spread them over two folds or more, or leave --folds out."
+            _(
+                "all readable photos of {classes} are in one fold of --folds, so a model that has not seen that fold "
+                "does not know the class; spread them over two folds or more, or leave --folds out.",
+                classes=_named(classes, y, alone),
+            )
         )
     return np.asarray(fold, np.intp)
 
@@ -199,12 +211,20 @@ def _deal(counts: Ints, parts: int, rng: np.random.Generator) -> Ints:
 
 def _too_few(classes: Sequence[str], y: Ints, poor: Sequence[int]) -> str:
     """Return the sentence for classes that lie in a single group, where too few others are left."""
-    each = " each" if len(poor) > 1 else ""
-    return (
-        f"nothing can be measured: all photos of {_named(classes, y, poor)} are in one group{each} (copies of one picture, "
-        "frames of one scene, or a group of --groups), so none can be held out; add "
-        "photos of other scenes. If these are different things that only look alike, give --near-duplicates separate "
-        "(equal files and groups of --groups stay together all the same)."
+    told = _named(classes, y, poor)
+    if len(poor) > 1:
+        return _(
+            "nothing can be measured: all photos of {classes} are in one group each (copies of one picture, frames of one "
+            "scene, or a group of --groups), so none can be held out; add photos of other scenes. If these are different "
+            "things that only look alike, give --near-duplicates separate (equal files and groups of --groups stay together "
+            "all the same).",
+            classes=told,
+        )
+    return _(
+        "nothing can be measured: all photos of {classes} are in one group (copies of one picture, frames of one scene, or a "
+        "group of --groups), so none can be held out; add photos of other scenes. If these are different things that only "
+        "look alike, give --near-duplicates separate (equal files and groups of --groups stay together all the same).",
+        classes=told,
     )
 
 

@@ -20,6 +20,7 @@ from penult.evaluate.intervals import Z95, Floats, Ints, Score
 from penult.evaluate.metrics import losses_per_image
 from penult.evaluate.power_law import Folds, PowerLaw, fitted
 from penult.evaluate.projection import projected, scores
+from penult.i18n import _
 
 LEAST = 4  # points of a curve below which nothing is said
 SPAN = 4  # times that the last size must be the first: twice the photos is far beyond a shorter curve
@@ -269,4 +270,4 @@ def review(evaluation: Evaluation, level: float = LEVEL, unlike: NDArray[np.bool
 def check_level(level: float) -> None:
     """Raise InputError for a level that is no probability above 0."""
     if not 0 < level <= 1:
-        raise InputError(f"a confidence level of {level} is not between 0 and 1; use a value such as 0.9.")
+        raise InputError(_("a confidence level of {level} is not between 0 and 1; use a value such as 0.9.", level=level))

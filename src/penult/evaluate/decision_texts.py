@@ -15,7 +15,8 @@ from penult.evaluate.interpret import Numbers, as_dict, at_chance, verdict
 from penult.evaluate.intervals import Score
 from penult.evaluate.operating import CONFIDENCE, by_folds, choose_threshold, curve_points, measure_point
 from penult.evaluate.shift import accuracy_gap
-from penult.texts import count, digits, percent
+from penult.i18n import N_, _
+from penult.texts import count, digits, gap, percent, sentence
 
 ADVISED = 0.95  # the recall of the advice
 MISSED = 0.1  # share of a class that must surely be missed before a decision is advised
@@ -74,22 +75,23 @@ def advice_sentences(advice: Mapping[str, Any] | None) -> tuple[str, str]:
     if not advice:
         return "", ""
     point = advice["point"]
-    said = (
-        f"{percent(advice['missed'], 0)} of {point['label']!r} are called {advice['called']!r}: to catch "
-        f"{percent(ADVISED, 0)} of them, {percent(point['flagged']['value'], 0)} of all photos would be flagged, and "
-        f"{percent(point['precision']['value'], 0)} of those would be right"
-    )
+    said = _(
+        "{missed} of {label!r} are called {called!r}: to catch {advised} of them, {flagged} of all photos would be flagged, "
+        "and {right} of those would be right",
+        missed=percent(advice["missed"], 0), label=point["label"], called=advice["called"], advised=percent(ADVISED, 0),
+        flagged=percent(point["flagged"]["value"], 0), right=percent(point["precision"]["value"], 0),
+    )  # fmt: skip
     return said, f"--target {shlex.quote(advice['target'])}"
 
 
 def verdict_with_decision(evaluation: Numbers, test: Numbers | None, decision: Mapping[str, Any] | None) -> str:
     """Return the verdict, and what the decision gives, or the advice to make one where nobody did."""
     said = verdict(evaluation, test=test)
-    gap = None if test is None else accuracy_gap(as_dict(evaluation), as_dict(test))
-    if at_chance(evaluation, test) or (gap is not None and gap.worse):  # then nothing of the folds is to be believed
+    apart = None if test is None else accuracy_gap(as_dict(evaluation), as_dict(test))
+    if at_chance(evaluation, test) or (apart is not None and apart.worse):  # then nothing of the folds is to be believed
         return said
     more = decision_sentences(decision) or [one for one in advice_sentences((decision or {}).get("advice"))[:1] if one]
-    return " ".join([said, *(f"{one[:1].upper()}{one[1:]}." for one in more)])
+    return gap().join([said, *(sentence(one) for one in more)])
 
 
 def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:
@@ -98,10 +100,10 @@ def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:
         return []
     said = []
     if decision.get("kind") == "target" and decision["point"]:
-        said = [_target(decision, decision["point"])]
+        said = [_threshold(decision, *_target(decision, decision["point"]))]
     if decision.get("kind") == "cost" and decision["point"]:
         said = [_cost(decision["point"])]
-    return [*said, _coverage(decision["coverage"])] if decision.get("coverage") else said
+    return [*said, _coverage(decision["coverage"], held_out=True)] if decision.get("coverage") else said
 
 
 def measured_sentences(decision: Mapping[str, Any] | None) -> list[str]:
@@ -110,56 +112,87 @@ def measured_sentences(decision: Mapping[str, Any] | None) -> list[str]:
         return []
     said, point = [], decision["point"]
     if point:
-        flagged, right, found = (_with_interval(point[name]) for name in ("flagged", "precision", "recall"))
-        asked = f" ({decision['measure']} {decision['value']:g} was asked)" if decision["kind"] == "target" else ""
-        label, accuracy = repr(point["label"]), _with_interval(point["accuracy"])
-        first = f"with the model's decision{asked} {found} of {label} are found; {flagged} of the photos are called it"
-        said = [f"{first}, and {right} of those are right; accuracy {accuracy}"]
+        told = {"label": point["label"], "accuracy": _with_interval(point["accuracy"]), **_shares(point)}
+        if decision["kind"] == "target":
+            one = _(
+                "with the model's decision ({measure} {value:g} was asked) {found} of {label!r} are found; {flagged} of the "
+                "photos are called it, and {right} of those are right; accuracy {accuracy}",
+                measure=decision["measure"], value=decision["value"], **told,
+            )  # fmt: skip
+        else:
+            one = _(
+                "with the model's decision {found} of {label!r} are found; {flagged} of the photos are called it, and {right} "
+                "of those are right; accuracy {accuracy}",
+                **told,
+            )
+        said = [one]
         if point["cost"]:
-            costs = (digits(point[name]["value"]) for name in ("cost", "cost_argmax"))
-            said.append("a photo costs {} on average, and {} if it were given the most probable class".format(*costs))
-    return [*said, _coverage(decision["coverage"], "photo")] if decision.get("coverage") else said
+            ours, theirs = (digits(point[name]["value"]) for name in ("cost", "cost_argmax"))
+            costs = N_("a photo costs {ours} on average, and {theirs} if it were given the most probable class")
+            said.append(_(costs, ours=ours, theirs=theirs))
+    return [*said, _coverage(decision["coverage"])] if decision.get("coverage") else said
 
 
-def _target(decision: Mapping[str, Any], point: Mapping[str, Any]) -> str:
-    label, share, sure = repr(point["label"]), percent(decision["value"], 0), f"with {percent(CONFIDENCE, 0)} confidence"
-    flagged, right, found = (_with_interval(point[name]) for name in ("flagged", "precision", "recall"))
+def _shares(point: Mapping[str, Any]) -> dict[str, str]:
+    names = {"flagged": "flagged", "right": "precision", "found": "recall"}
+    return {name: _with_interval(point[key]) for name, key in names.items()}
+
+
+def _threshold(decision: Mapping[str, Any], said: str, few: str) -> str:
+    threshold = digits(decision["threshold"])
+    if decision["kept"]:
+        return _("{said} (threshold {threshold})", said=said, threshold=threshold)
+    return _("{said} (threshold {threshold}; {few})", said=said, threshold=threshold, few=few)
+
+
+def _target(decision: Mapping[str, Any], point: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a target gives, and what to tell of its threshold where it is not kept."""
+    told = {"label": point["label"], "share": percent(decision["value"], 0), "sure": percent(CONFIDENCE, 0), **_shares(point)}
     if decision["measure"] == "recall":
-        said = f"to catch {share} of {label} you flag {flagged} of the photos, and {right} of those are right"
-        said += f"; recall measured by folds {found}"
-        few = f"too few photos of {label} to promise it {sure}, so the threshold catches all of them"
+        said = N_(
+            "to catch {share} of {label!r} you flag {flagged} of the photos, and {right} of those are right; recall "
+            "measured by folds {found}"
+        )
+        few = N_("too few photos of {label!r} to promise it with {sure} confidence, so the threshold catches all of them")
     elif decision["measure"] == "precision":
-        said = f"of the photos called {label} {right} are right; these are {flagged} of all, and {found} of {label} are found"
-        few = f"no threshold keeps a precision of {share} {sure}, so the highest one is taken"
+        said = N_(
+            "of the photos called {label!r} {right} are right; these are {flagged} of all, and {found} of {label!r} are found"
+        )
+        few = N_("no threshold keeps a precision of {share} with {sure} confidence, so the highest one is taken")
     else:
-        said = f"{flagged} of the photos are called {label}; {right} of those are right, and {found} of {label} are found"
-        few = "the most probable photos all have one probability, so none is called it"
-    return f"{said} (threshold {digits(decision['threshold'])}{'' if decision['kept'] else '; ' + few})"
+        said = N_(
+            "{flagged} of the photos are called {label!r}; {right} of those are right, and {found} of {label!r} are found"
+        )
+        few = N_("the most probable photos all have one probability, so none is called it")
+    return _(said, **told), _(few, **told)
 
 
 def _cost(point: Mapping[str, Any]) -> str:
     ours, theirs = point["cost"], point["cost_argmax"]
-    return (
-        f"a photo costs {digits(ours['value'])} on average (95% CI {digits(ours['low'])}-{digits(ours['high'])}), and "
-        f"{digits(theirs['value'])} if it were given the most probable class; {_with_interval(point['recall'])} of "
-        f"{point['label']!r} are found, {_with_interval(point['flagged'])} of the photos are called it, and "
-        f"{_with_interval(point['precision'])} of those are right"
-    )
+    return _(
+        "a photo costs {ours} on average (95% CI {low}-{high}), and {theirs} if it were given the most probable class; "
+        "{found} of {label!r} are found, {flagged} of the photos are called it, and {right} of those are right",
+        ours=digits(ours["value"]), low=digits(ours["low"]), high=digits(ours["high"]), theirs=digits(theirs["value"]),
+        label=point["label"], **_shares(point),
+    )  # fmt: skip
 
 
-def _coverage(found: Mapping[str, Any], photo: str = "held-out photo") -> str:
+def _coverage(found: Mapping[str, Any], held_out: bool = False) -> str:
     low = min((one for one in found["by_class"].items() if one[1]["value"] is not None), key=lambda one: one[1]["value"])
-    return (
-        f"the prediction sets hold the right class for {_with_interval(found['coverage'])} of "
-        f"{count(found['photos'], photo)} ({percent(found['level'], 0)} was asked; lowest: {low[0]!r}, "
-        f"{percent(low[1]['value'])}), with {found['size']:.2f} classes on average; {percent(found['single'])} have one class"
-    )
+    return _(
+        "the prediction sets hold the right class for {coverage} of {photos} ({level} was asked; lowest: {name!r}, {lowest}), "
+        "with {size:.2f} classes on average; {single} have one class",
+        coverage=_with_interval(found["coverage"]),
+        photos=count(found["photos"], "held-out photo") if held_out else count(found["photos"], "photo"),
+        level=percent(found["level"], 0), name=low[0], lowest=percent(low[1]["value"]), size=found["size"],
+        single=percent(found["single"]),
+    )  # fmt: skip
 
 
 def _with_interval(score: Mapping[str, Any] | Score) -> str:
     """Return `31.2% (28.9-33.6)`."""
     values = score if isinstance(score, Mapping) else score.to_dict()
     if values["value"] is None:
-        return "none"
+        return _("none")
     ends = [percent(values[end]).removesuffix("%") for end in ("low", "high")]
     return f"{percent(values['value'])} ({ends[0]}-{ends[1]})"

@@ -17,6 +17,7 @@ from penult.errors import InputError, unknown
 from penult.evaluate.conformal import Coverage, check_coverage, conformal
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.operating import OperatingPoint, by_folds, choose_threshold, measure_point
+from penult.i18n import _
 from penult.texts import parse_number, parse_share, printable
 
 Cost = tuple[str, str, float]  # class, called which, cost
@@ -34,7 +35,7 @@ class DecisionRequest:
     def parse(cls, cost: Sequence[str] | str | None, target: str | None, coverage: float | None) -> DecisionRequest:
         """Return what the command line says. Raises `InputError`, such as for a right answer that costs something."""
         if cost and target:
-            raise InputError("--cost and --target both choose the class of a photo; give one of them.")
+            raise InputError(_("--cost and --target both choose the class of a photo; give one of them."))
         if coverage is not None:
             check_coverage(coverage)
         given = [cost] if isinstance(cost, str) else list(cost or ())
@@ -43,8 +44,11 @@ class DecisionRequest:
         if right is not None:
             name = printable(right)
             raise InputError(
-                f"the costs say that a photo of {name!r} called {name!r} costs something, and that is the right answer; leave "
-                "this cost out, or name the class that it is mistaken for."
+                _(
+                    "the costs say that a photo of {name!r} called {name!r} costs something, and that is the right "
+                    "answer; leave this cost out, or name the class that it is mistaken for.",
+                    name=name,
+                )
             )
         return cls(tuple(costs), None if target is None else parse_target(target), coverage)
 
@@ -86,8 +90,11 @@ def parse_target(text: str) -> Target:
         if value is not None and 0 < value < 1:
             return Target(cast(Measure, words[0].lower()), " ".join(words[1:-1]), value)
     raise InputError(
-        f"the target {printable(text[:80])!r} is not a measure, a class and a share; give recall, precision or flagged, such "
-        "as --target 'recall defective 0.95'."
+        _(
+            "the target {text!r} is not a measure, a class and a share; give recall, precision or flagged, such as "
+            "--target 'recall defective 0.95'.",
+            text=printable(text[:80]),
+        )
     )
 
 
@@ -100,8 +107,11 @@ def parse_cost(text: str) -> list[Cost]:
         cost = parse_number(number)
         if not sign or not arrow or not label.strip() or not called.strip() or not is_cost(cost):
             raise InputError(
-                f"the cost {printable(part[:80])!r} is no mistake with its cost, and no file; give --cost 'A>B=10' (a photo "
-                "of A called B costs 10), in quotes, or a CSV with the columns true,predicted,cost."
+                _(
+                    "the cost {part!r} is no mistake with its cost, and no file; give --cost 'A>B=10' (a photo of A "
+                    "called B costs 10), in quotes, or a CSV with the columns true,predicted,cost.",
+                    part=printable(part[:80]),
+                )
             )
         found.append((label.strip(), called.strip(), cast(float, cost)))
     return found
@@ -114,11 +124,13 @@ def read_costs(path: str | Path) -> list[Cost]:
     except InputError:
         raise
     except untrusted.CSV_ERRORS as error:
-        raise InputError(f"the cost table {printable(path)} cannot be read ({error}); check the file.") from error
+        raise InputError(
+            _("the cost table {path} cannot be read ({error}); check the file.", path=printable(path), error=error)
+        ) from error
 
 
 def _costs(rows: Iterator[tuple[int, list[str]]], path: str | Path) -> Iterator[Cost]:
-    _, header = next(rows, (0, [""]))
+    _other, header = next(rows, (0, [""]))
     listed = [name.strip().lower() for name in header] == ["true", "predicted", "cost"]
     for line, cells in rows:
         names = cells[:1] * (len(header) - 1)
@@ -127,8 +139,13 @@ def _costs(rows: Iterator[tuple[int, list[str]]], path: str | Path) -> Iterator[
             cost = parse_number(number)
             if not is_cost(cost):
                 raise InputError(
-                    f"{printable(path)}: line {line} has the cost {printable(number[:40])!r}, which is no number from 0 on; "
-                    "write columns true,predicted,cost, or a row for each true class and a column for each predicted one."
+                    _(
+                        "{path}: line {line} has the cost {number!r}, which is no number from 0 on; write columns "
+                        "true,predicted,cost, or a row for each true class and a column for each predicted one.",
+                        path=printable(path),
+                        line=line,
+                        number=printable(number[:40]),
+                    )
                 )
             yield label.strip(), called.strip(), cast(float, cost)
 

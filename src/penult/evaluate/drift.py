@@ -18,6 +18,7 @@ from penult.arrays import default_errors
 from penult.evaluate.prior_shift import em_shares, rows_with_shares
 from penult.evaluate.shift import told_apart
 from penult.heads.reference import TrainingReference, from_logits, row_cosines, to_logits
+from penult.i18n import N_, _, ngettext
 from penult.texts import count, percent
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,21 @@ SURE = 0.1
 LEARNING = 0.03
 COLUMNS = 50  # classes whose probabilities are compared: the most probable ones
 SHARE = 0.05  # by which the share of a class must differ to be named
+FEW = 100  # photos below which only a large difference would show
+_ALIKE = {  # by whether class shares were asked for, and whether the photos are few
+    (False, False): N_("No drift: {photos} look like the training photos and are answered like them."),
+    (False, True): N_(
+        "No drift: {photos} look like the training photos and are answered like them; among so few, only a large difference "
+        "would show."
+    ),
+    (True, False): N_(
+        "No drift: {photos} look like the training photos and are answered like them, in the class shares of --prior."
+    ),
+    (True, True): N_(
+        "No drift: {photos} look like the training photos and are answered like them, in the class shares of --prior; among "
+        "so few, only a large difference would show."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +128,21 @@ def measure_drift(
     alone = order[without_copies(rows[order], reference.facts["alike"])]
     rows, proba = rows[alone], proba[alone]
     if len(rows) < LEAST:
-        return not_tested(f"Drift was not tested: {count(len(rows), 'different photo')} where {LEAST} are the least.")
+        return not_tested(
+            ngettext(
+                "Drift was not tested: {n:,} different photo where {least} are the least.",
+                "Drift was not tested: {n:,} different photos where {least} are the least.",
+                len(rows),
+                least=LEAST,
+            )
+        )
     features, answers, compared = _two_tests(reference, kept, rows, proba, usual if asked else None)
     if features is None:
-        return not_tested("Drift was not tested: too few training photos can be drawn with the class shares of --prior.")
+        return not_tested(_("Drift was not tested: too few training photos can be drawn with the class shares of --prior."))
     differ, named = False, ""
     if old is not None and usual is not None and (features.differs or (answers is not None and answers.differs)):
         new = em_shares(proba, old)
-        named = _largest_change(classes, usual, new, "of --prior" if asked else "in training")
+        named = _largest_change(classes, usual, new, asked)
         # nothing differs any more once the training photos have the class shares of these, as far as they last
         same = _two_tests(reference, kept, rows, proba, new) if named else (None, None, 0)
         differ = same[0] is not None and not same[0].differs and (same[1] is None or not same[1].differs)
@@ -204,39 +227,49 @@ def _tested(drawn: Floats, found: float, shown: float | None = None) -> TwoSampl
     return TwoSampleTest(float(found if shown is None else shown), p, p <= ALARMS / 2)
 
 
-def _largest_change(classes: Sequence[str], old: Floats, new: Floats, where: str) -> str:
+def _largest_change(classes: Sequence[str], old: Floats, new: Floats, asked: bool) -> str:
     """Return the class whose share differs most, and how; nothing where no share does."""
     c = int(np.abs(new - old).argmax())
     if abs(new[c] - old[c]) < SHARE:
         return ""
-    return f"{classes[c]}: about {percent(float(new[c]), 0)} here, {percent(float(old[c]), 0)} {where}"
+    told = {"name": classes[c], "new": percent(float(new[c]), 0), "old": percent(float(old[c]), 0)}
+    if asked:
+        return _("{name}: about {new} here, {old} of --prior", **told)
+    return _("{name}: about {new} here, {old} in training", **told)
 
 
 def _meaning(photos: int, features: TwoSampleTest, answers: TwoSampleTest | None, shares: str, asked: bool) -> str:
     """Return what the tests mean for the answers."""
     answered = answers is not None and answers.differs
-    look = f"a classifier tells them from the training photos, AUC {features.statistic:.2f}; 0.5: it cannot"
-    mix, theirs = ("--prior says", "the shares of --prior") if asked else ("in training", "the mix in training")
+    if shares and asked:
+        return _(
+            "Drift: the classes are mixed differently than --prior says ({shares}), and the photos of each class look alike. "
+            "Probabilities hold for the shares of --prior; --prior estimate answers for these.",
+            shares=shares,
+        )
     if shares:
-        return (
-            f"Drift: the classes are mixed differently than {mix} ({shares}), and the photos of each class look alike. "
-            f"Probabilities hold for {theirs}; --prior estimate answers for these."
+        return _(
+            "Drift: the classes are mixed differently than in training ({shares}), and the photos of each class look alike. "
+            "Probabilities hold for the mix in training; --prior estimate answers for these.",
+            shares=shares,
         )
     if features.differs and answered:
-        return (
-            f"Drift: these photos look different ({look}), and the model answers them differently. The accuracy measured in "
-            "training does not hold for them: label some, run `penult evaluate`, and train with them."
+        return _(
+            "Drift: these photos look different (a classifier tells them from the training photos, AUC {auc:.2f}; 0.5: it "
+            "cannot), and the model answers them differently. The accuracy measured in training does not hold for them: label "
+            "some, run `penult evaluate`, and train with them.",
+            auc=features.statistic,
         )
     if features.differs:
-        return (
-            f"Drift: these photos look different ({look}), though they are answered much like the training photos. The "
-            "accuracy measured in training may not hold for them: label some and run `penult evaluate`."
+        return _(
+            "Drift: these photos look different (a classifier tells them from the training photos, AUC {auc:.2f}; 0.5: it "
+            "cannot), though they are answered much like the training photos. The accuracy measured in training may not hold "
+            "for them: label some and run `penult evaluate`.",
+            auc=features.statistic,
         )
     if answered:
-        return (
+        return _(
             "Drift: the model answers these photos differently than the training photos, though they look alike: the classes "
             "may be mixed differently, or harder to tell. Label some and run `penult evaluate`."
         )
-    few = "; among so few, only a large difference would show" if photos < 100 else ""
-    like = "look like the training photos and are answered like them"
-    return f"No drift: {count(photos, 'photo')} {like}{', in the class shares of --prior' if asked else ''}{few}."
+    return _(_ALIKE[asked, photos < FEW], photos=count(photos, "photo"))

@@ -19,6 +19,7 @@ from penult.evaluate.metrics import Reliability
 from penult.evaluate.power_law import Folds
 from penult.evaluate.projection import scores
 from penult.frames import rows_frame, short
+from penult.i18n import _
 from penult.texts import percent
 
 
@@ -164,12 +165,21 @@ def score(
     rows = np.asarray(proba, dtype=np.float64)  # (n, k)
     if rows.shape != (len(numbers), len(classes)):
         raise InputError(
-            f"the probabilities have shape {rows.shape}, expected {(len(numbers), len(classes))}: "
-            "give one row per image and one column per class."
+            _(
+                "the probabilities have shape {shape}, expected {expected}: give one row per image and one column per class.",
+                shape=rows.shape,
+                expected=(len(numbers), len(classes)),
+            )
         )
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise InputError(f"{len(bad)} rows of probabilities hold NaN or infinity (first: {bad[:5].tolist()}); leave them out.")
+        raise InputError(
+            _(
+                "{n} rows of probabilities hold NaN or infinity (first: {first}); leave them out.",
+                n=len(bad),
+                first=bad[:5].tolist(),
+            )
+        )
     return build(name, classes, numbers, rows, np.zeros(len(numbers), dtype=np.intp), grouping)
 
 
@@ -177,17 +187,34 @@ def check_labels(y: ArrayLike, classes: Sequence[str], groups: ArrayLike | None)
     """Return class numbers and groups as arrays; raise InputError where they cannot be that."""
     numbers = np.asarray(y)  # (n,)
     if numbers.ndim != 1 or not len(numbers) or not np.issubdtype(numbers.dtype, np.integer):
-        raise InputError(f"y has shape {numbers.shape} and type {numbers.dtype}; give a non-empty row of class numbers.")
+        raise InputError(
+            _(
+                "y has shape {shape} and type {dtype}; give a non-empty row of class numbers.",
+                shape=numbers.shape,
+                dtype=numbers.dtype,
+            )
+        )
     if numbers.min() < 0 or numbers.max() >= len(classes):
         raise InputError(
-            f"class numbers run from {numbers.min()} to {numbers.max()}, "
-            f"but there are {len(classes)} classes; give numbers from 0 to {len(classes) - 1}."
+            _(
+                "class numbers run from {low} to {high}, but there are {classes} classes; give numbers from 0 to {last}.",
+                low=numbers.min(),
+                high=numbers.max(),
+                classes=len(classes),
+                last=len(classes) - 1,
+            )
         )
     if groups is None:
         return numbers.astype(np.intp), None
     grouping = np.asarray(groups)
     if grouping.shape != numbers.shape:
-        raise InputError(f"{len(numbers)} images but groups of shape {grouping.shape}; give one group per image.")
+        raise InputError(
+            _(
+                "{numbers} images but groups of shape {shape}; give one group per image.",
+                numbers=len(numbers),
+                shape=grouping.shape,
+            )
+        )
     return numbers.astype(np.intp), grouping
 
 
@@ -253,11 +280,17 @@ def paired_difference(first: Evaluation, second: Evaluation, metric: str = "log_
     """
     if first.y.shape != second.y.shape or first.classes != second.classes or (first.y != second.y).any():
         raise InputError(
-            f"{first.name!r} and {second.name!r} are not evaluations of the same images; evaluate both on the same set."
+            _(
+                "{name!r} and {name2!r} are not evaluations of the same images; evaluate both on the same set.",
+                name=first.name,
+                name2=second.name,
+            )
         )
     both = first.measured & second.measured
     if not both.any():
-        raise InputError(f"{first.name!r} and {second.name!r} measured no image in common; use the same seed.")
+        raise InputError(
+            _("{name!r} and {name2!r} measured no image in common; use the same seed.", name=first.name, name2=second.name)
+        )
     columns = [metrics.per_image(one.y[both], one.proba[both]) for one in (first, second)]
     if metric not in columns[0]:
         raise unknown("metric", metric, columns[0])

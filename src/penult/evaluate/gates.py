@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError, unknown
+from penult.i18n import N_, _
 from penult.texts import digits, parse_number, parse_share, percent, printable
 
-NAMES = {"accuracy": "accuracy", "log_loss": "log loss", "recall": "recall"}
+NAMES = {"accuracy": N_("accuracy"), "log_loss": N_("log loss"), "recall": N_("recall")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,27 @@ class Gate:
     def describe(self, result: Mapping[str, Any]) -> str:
         """Return in a sentence whether the gate was met."""
         shown = digits if self.score == "log_loss" else percent
-        what = f"{NAMES[self.score]}{f' of {self.label!r}' if self.label else ''}"
+        what = _(NAMES[self.score])
+        if self.label:
+            what = _("{score} of {label!r}", score=what, label=self.label)
         asked, value = f"{self.option} {printable(self.label + '=') if self.label else ''}{self.bound:g}", self.found(result)
         if value is None:
-            none = f"there is no image of {self.label!r}" if self.label else "it is not defined for these images"
-            return f"gate missed: {what} is not known, since {none} ({asked})"
+            if self.label:
+                return _(
+                    "gate missed: {score} is not known, since there is no image of {label!r} ({asked})",
+                    score=what, label=self.label, asked=asked,
+                )  # fmt: skip
+            return _(
+                "gate missed: {score} is not known, since it is not defined for these images ({asked})",
+                score=what,
+                asked=asked,
+            )
+        told = {"score": what, "value": shown(value), "bound": shown(self.bound), "asked": asked}
         if self.is_met(result):
-            return f"gate met: {what} {shown(value)} ({asked})"
-        where = "above" if self.score == "log_loss" else "below"
-        return f"gate missed: {what} {shown(value)} is {where} {shown(self.bound)} ({asked})"
+            return _("gate met: {score} {value} ({asked})", **told)
+        if self.score == "log_loss":
+            return _("gate missed: {score} {value} is above {bound} ({asked})", **told)
+        return _("gate missed: {score} {value} is below {bound} ({asked})", **told)
 
     def to_dict(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -87,12 +100,23 @@ def parse_gates(
     if log_loss is not None:
         value = parse_number(log_loss)
         if value is None or value < 0:
-            raise InputError(f"--max-log-loss {printable(log_loss)!r} is not a number from 0 up; give one, such as 0.2.")
+            raise InputError(
+                _(
+                    "--max-log-loss {log_loss!r} is not a number from 0 up; give one, such as 0.2.",
+                    log_loss=printable(log_loss),
+                )
+            )
         gates.append(Gate("--max-log-loss", "log_loss", value))
     for text in recalls:
         label, equals, share = text.rpartition("=")
         if not equals:
-            raise InputError(f"--min-recall {printable(text)!r} names no class; give CLASS=P, such as {classes[0]}=0.9.")
+            raise InputError(
+                _(
+                    "--min-recall {text!r} names no class; give CLASS=P, such as {classes}=0.9.",
+                    text=printable(text),
+                    classes=classes[0],
+                )
+            )
         if label not in classes:
             raise unknown("class", label, classes)
         gates.append(Gate("--min-recall", "recall", _share("--min-recall", share), label))
@@ -103,5 +127,11 @@ def _share(option: str, text: str) -> float:
     """Return a share that is written as 0.95 or 95%."""
     value = parse_share(text)
     if value is None or not 0 <= value <= 1:
-        raise InputError(f"{option} {printable(text)!r} is not a share from 0 to 1; give one, such as 0.95 or 95%.")
+        raise InputError(
+            _(
+                "{option} {text!r} is not a share from 0 to 1; give one, such as 0.95 or 95%.",
+                option=option,
+                text=printable(text),
+            )
+        )
     return value

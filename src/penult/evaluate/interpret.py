@@ -16,7 +16,8 @@ import numpy as np
 from penult import html
 from penult.evaluate.intervals import Z95, Floats, wilson
 from penult.evaluate.shift import accuracy_gap
-from penult.texts import count, measured, percent, percents
+from penult.i18n import N_, _, ngettext
+from penult.texts import count, enumeration, gap, measured, percent, percents, sentence
 
 FEW = 50  # photos below which the sentence says on how many it was measured
 SLIGHT = 0.01  # a mean confidence so near to the accuracy is right, however many photos prove a difference
@@ -26,13 +27,14 @@ IMBALANCED = 3  # times that the largest class has more photos than the smallest
 NAMED = 3  # classes that a sentence names
 MOST_CLASSES = 12  # up to which the confusion matrix is small
 SCORES = {
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log loss",
-    "brier": "Brier score",
+    "accuracy": N_("accuracy"),
+    "balanced_accuracy": N_("balanced accuracy"),
+    "log_loss": N_("log loss"),
+    "brier": N_("Brier score"),
     "auc": "AUC",
-    "ece": "calibration error",
+    "ece": N_("calibration error"),
 }
-UNSEEN = "on held-out photos"
+UNSEEN = N_("on held-out photos")
 
 
 class HasNumbers(Protocol):
@@ -53,59 +55,68 @@ def verdict(evaluation: Numbers, on: str = UNSEEN, test: Numbers | None = None) 
     """
     found = as_dict(evaluation)
     if found["scores"]["accuracy"]["value"] is None:
-        return "nothing was measured."
+        return _("nothing was measured.")
     other = None if test is None or as_dict(test)["scores"]["accuracy"]["value"] is None else as_dict(test)
     if at_chance(found, other):
-        common, share = _baseline(found)
-        what = "no better" if found["scores"]["accuracy"]["value"] <= share else "not significantly better"
-        worst = f" {_worst(found)}" if rarest_classes(found) else ""  # else accuracy would hide it
-        return f"{_accuracies(found, on, other)}: {what} than always answering {common!r} ({percent(share)}).{worst}"
-    gap = accuracy_gap(found, other)
-    if other is not None and gap is not None and (gap.worse or gap.better):
-        return f"{_contradiction(found, other, gap.worse)} {_details(other, 'on them ')}"
-    common, share = _baseline(found)
-    return f"{_accuracies(found, on, other)}; {_beside(found, common, share)}. {_details(found)}"
+        worst = [_worst(found)] if rarest_classes(found) else []  # else accuracy would hide it
+        return gap().join(one for one in (_at_chance(found, _accuracies(found, on, other)), *worst) if one)
+    apart = accuracy_gap(found, other)
+    if other is not None and apart is not None and (apart.worse or apart.better):
+        return gap().join((_contradiction(found, other, apart.worse), _details(other, there=True)))
+    return gap().join((_beside(found, _accuracies(found, on, other)), _details(found)))
 
 
 def _accuracies(found: Mapping[str, Any], on: str, test: Mapping[str, Any] | None) -> str:
     """Return `99.1% accuracy on held-out photos (95% CI 98.2-99.6)`, with the test photos where there are some."""
-    number = found["measured"]
-    few = f", only {count(number, 'photo')}" if number < FEW else ""
-    said = f"{_accuracy(found)[0]}% accuracy{f' {on}' if on else ''} ({_accuracy(found)[1]}{few})"
-    if test is not None:
-        right, interval = _accuracy(test)
-        said += f" and {right}% on {count(test['measured'], 'test photo')} ({interval})"
-    return said
+    number, (right, interval) = found["measured"], _accuracy(found)
+    if number < FEW:
+        interval = ngettext("{interval}, only {n:,} photo", "{interval}, only {n:,} photos", number, interval=interval)
+    if on:
+        said = _("{right}% accuracy {on} ({interval})", right=right, on=_(on), interval=interval)
+    else:
+        said = _("{right}% accuracy ({interval})", right=right, interval=interval)
+    if test is None:
+        return said
+    right, interval = _accuracy(test)
+    return ngettext(
+        "{said} and {right}% on {n:,} test photo ({interval})", "{said} and {right}% on {n:,} test photos ({interval})",
+        test["measured"], said=said, right=right, interval=interval,
+    )  # fmt: skip
 
 
 def _accuracy(found: Mapping[str, Any]) -> tuple[str, str]:
     """Return the accuracy in per cent and its interval."""
     score = found["scores"]["accuracy"]
     right, low, high = measured(score["value"], score["low"], score["high"], share=True)
-    return right, f"95% CI {low}-{high}"
+    return right, _("95% CI {low}-{high}", low=low, high=high)
 
 
 def _contradiction(found: Mapping[str, Any], test: Mapping[str, Any], worse: bool) -> str:
     """Return the sentence that leads where the test photos are not of the kind of the training photos."""
     (right, interval), (ours, inside) = _accuracy(test), _accuracy(found)
+    numbers = {"right": right, "interval": interval, "ours": ours, "inside": inside}
     if worse:
-        return (
-            f"Your test photos are of another kind than your training photos: believe the {right}% accuracy on them "
-            f"({interval}), not the {ours}% on held-out training photos ({inside})."
+        return _(
+            "Your test photos are of another kind than your training photos: believe the {right}% accuracy on them "
+            "({interval}), not the {ours}% on held-out training photos ({inside}).",
+            **numbers,
         )
-    return (
-        f"Your test photos are easier than held-out training photos, or copies of some: {right}% accuracy on them "
-        f"({interval}), {ours}% on held-out training photos ({inside}); expect the {ours}% on new photos."
+    return _(
+        "Your test photos are easier than held-out training photos, or copies of some: {right}% accuracy on them "
+        "({interval}), {ours}% on held-out training photos ({inside}); expect the {ours}% on new photos.",
+        **numbers,
     )
 
 
-def _details(found: Mapping[str, Any], where: str = "") -> str:
-    """Return the worst class and whether the confidence can be believed, as sentences."""
-    parts = [f"Always answering {c!r} would give {percent(p)} there." for c, p in [_baseline(found)] if where]
-    if worst := _worst(found):
-        parts.append(worst)
-    trust = f"{where}{_trust(found['reliability'])}"
-    return " ".join([*parts, f"{trust[:1].upper()}{trust[1:]}."])
+def _details(found: Mapping[str, Any], there: bool = False) -> str:
+    """Return the worst class and whether the confidence can be believed, as sentences; `there`: on the test photos."""
+    common, share = _baseline(found)
+    trust = _trust(found["reliability"])
+    parts = [_worst(found), sentence(trust)]
+    if there:
+        always = _("Always answering {common!r} would give {share} there.", common=common, share=percent(share))
+        parts = [always, _worst(found), sentence(_("on them {finding}", finding=trust))]
+    return gap().join(part for part in parts if part)
 
 
 def _worst(found: Mapping[str, Any]) -> str:
@@ -115,7 +126,13 @@ def _worst(found: Mapping[str, Any]) -> str:
         return ""
     worst = min(known, key=lambda one: (one["recall"], -one["support"]))
     right = round(worst["recall"] * worst["support"])
-    return f"Worst class: {worst['name']!r}, recall {percent(worst['recall'])} ({right:,} of {worst['support']:,})."
+    return _(
+        "Worst class: {name!r}, recall {recall} ({right:,} of {n:,}).",
+        name=worst["name"],
+        recall=percent(worst["recall"]),
+        right=right,
+        n=worst["support"],
+    )
 
 
 def _baseline(found: Mapping[str, Any]) -> tuple[str, float]:
@@ -125,13 +142,24 @@ def _baseline(found: Mapping[str, Any]) -> tuple[str, float]:
     return common, support[common] / max(sum(support.values()), 1)
 
 
-def _beside(found: Mapping[str, Any], common: str, share: float) -> str:
+def _at_chance(found: Mapping[str, Any], accuracies: str) -> str:
+    """Return that the accuracy is no better than that of the baseline."""
+    common, share = _baseline(found)
+    told = {"accuracies": accuracies, "common": common, "share": percent(share)}
+    if found["scores"]["accuracy"]["value"] <= share:
+        return _("{accuracies}: no better than always answering {common!r} ({share}).", **told)
+    return _("{accuracies}: not significantly better than always answering {common!r} ({share}).", **told)
+
+
+def _beside(found: Mapping[str, Any], accuracies: str) -> str:
     """Return the accuracy beside that of the baseline."""
-    score = found["scores"]["accuracy"]
+    score, (common, share) = found["scores"]["accuracy"], _baseline(found)
+    told = {"accuracies": accuracies, "common": common, "share": percent(share)}
     if score["low"] > share:
-        return f"always answering {common!r} would give {percent(share)}"
-    what = "no better" if score["value"] <= share else "not significantly better"
-    return f"{what} than always answering {common!r} ({percent(share)})"
+        return _("{accuracies}; always answering {common!r} would give {share}.", **told)
+    if score["value"] <= share:
+        return _("{accuracies}; no better than always answering {common!r} ({share}).", **told)
+    return _("{accuracies}; not significantly better than always answering {common!r} ({share}).", **told)
 
 
 def at_chance(evaluation: Numbers, test: Numbers | None = None) -> bool:
@@ -230,17 +258,37 @@ def imbalance(evaluation: Numbers, weighted: bool = False) -> str | None:
     rare = rarest_classes(evaluation)
     if rare is None or not rare.neglected:
         return None
-    each = count(rare.photos // len(rare.names), "photo")
-    names = ", ".join(repr(name) for name in rare.names[:NAMED])
-    if len(rare.names) > NAMED:
-        names = f"each of the {len(rare.names)} rarest classes"
-    have = "has" if len(rare.names) == 1 or len(rare.names) > NAMED else "have"
-    cure = f"add photos of {rare.names[0]!r}" if len(rare.names) == 1 else "add photos of these classes"
-    cure += "" if weighted else ", or train with --class-weight balanced"
-    return (
-        f"{names} {have} {each}, {rare.common!r} has {rare.largest:,}; recall is {percent(rare.recall)} for "
-        f"{'it' if len(rare.names) == 1 else 'them'} and {percent(rare.others)} for the rest: {cure}"
-    )
+    told = {
+        "photos": count(rare.photos // len(rare.names), "photo"), "common": rare.common, "largest": rare.largest,
+        "recall": percent(rare.recall), "others": percent(rare.others),
+    }  # fmt: skip
+    if len(rare.names) == 1:
+        problem = _(
+            "{name!r} has {photos}, {common!r} has {largest:,}; recall is {recall} for it and {others} for the rest",
+            name=rare.names[0], **told,
+        )  # fmt: skip
+    elif len(rare.names) <= NAMED:
+        problem = _(
+            "{names} have {photos}, {common!r} has {largest:,}; recall is {recall} for them and {others} for the rest",
+            names=enumeration(repr(name) for name in rare.names), **told,
+        )  # fmt: skip
+    else:
+        problem = _(
+            "each of the {n} rarest classes has {photos}, {common!r} has {largest:,}; recall is {recall} for them and "
+            "{others} for the rest",
+            n=len(rare.names), **told,
+        )  # fmt: skip
+    return _("{problem}: {cure}", problem=problem, cure=_cure(rare, weighted))
+
+
+def _cure(rare: Rarest, weighted: bool) -> str:
+    if len(rare.names) > 1 and weighted:
+        return _("add photos of these classes")
+    if len(rare.names) > 1:
+        return _("add photos of these classes, or train with --class-weight balanced")
+    if weighted:
+        return _("add photos of {name!r}", name=rare.names[0])
+    return _("add photos of {name!r}, or train with --class-weight balanced", name=rare.names[0])
 
 
 def _trust(bins: Mapping[str, Any]) -> str:
@@ -256,18 +304,20 @@ def _trust(bins: Mapping[str, Any]) -> str:
     number, says, right = number[seen], _column(bins, "confidence")[seen], _column(bins, "accuracy")[seen]
     weight = number / number.sum()
     noise = weight * np.sqrt(says * (1 - says) / number)  # (b,)
-    gap = float(weight @ (says - right))
-    if abs(gap) > max(SLIGHT, Z95 * float(np.sqrt(noise @ noise))):
+    over = float(weight @ (says - right))
+    if abs(over) > max(SLIGHT, Z95 * float(np.sqrt(noise @ noise))):
         mean, real = percents(float(weight @ says), float(weight @ right))
-        return f"it is {'over' if gap > 0 else 'under'}confident: average confidence {mean}%, accuracy {real}%"
+        if over > 0:
+            return _("it is overconfident: average confidence {mean}%, accuracy {real}%", mean=mean, real=real)
+        return _("it is underconfident: average confidence {mean}%, accuracy {real}%", mean=mean, real=real)
     error = float(weight @ np.abs(says - right))
     chance = np.sqrt(2 / np.pi) * noise.sum() + Z95 * np.sqrt((1 - 2 / np.pi) * float(noise @ noise))
     if error > max(UNEVEN, chance):
-        return f"its confidence is off by {percents(error)[0]} points on average (calibration error)"
+        return _("its confidence is off by {error} points on average (calibration error)", error=percents(error)[0])
     most = max(0.0, error - float(np.sqrt(2 / np.pi) * noise.sum())) + Z95 * float(np.sqrt(noise @ noise))
     if number.sum() < FEW or most > WELL:
-        return "too few photos to judge its calibration"
-    return "its confidence is well calibrated"
+        return _("too few photos to judge its calibration")
+    return _("its confidence is well calibrated")
 
 
 def _column(bins: Mapping[str, Any], name: str) -> Floats:
@@ -278,20 +328,21 @@ def _column(bins: Mapping[str, Any], name: str) -> Floats:
 def evaluation_html(found: Mapping[str, Any]) -> html.Html:
     """Return the `to_dict` of an `Evaluation`: scores with intervals, classes, confusion matrix, reliability diagram."""
     scores = html.table(
-        ("score", "measured", "95% CI"),
-        [(SCORES.get(name, name), *_interval(one)) for name, one in found["scores"].items()],
+        (_("score"), _("measured"), _("95% CI")),
+        [(_(SCORES.get(name, name)), *_interval(one)) for name, one in found["scores"].items()],
         caption=found["name"],
     )
     classes = html.table(
-        ("class", "precision", "recall", "images"),
+        (_("class"), _("precision"), _("recall"), _("images")),
         [(c["name"], html.number(c["precision"], 3), html.number(c["recall"], 3), c["support"]) for c in found["per_class"]],
     )
     confusion = None
     if len(found["classes"]) <= MOST_CLASSES:
         rows = [(name, *line) for name, line in zip(found["classes"], found["confusion"], strict=True)]
-        confusion = html.table(("true, predicted", *found["classes"]), rows)
+        confusion = html.table((_("true, predicted"), *found["classes"]), rows)
     bins = zip(found["reliability"]["confidence"], found["reliability"]["accuracy"], strict=True)
-    drawn = html.line_chart([(x, y) for x, y in bins if x is not None], "confidence (across) and accuracy (up)", diagonal=True)
+    points = [(x, y) for x, y in bins if x is not None]
+    drawn = html.line_chart(points, _("confidence (across) and accuracy (up)"), diagonal=True)
     return html.result(verdict(found), scores, classes, confusion, drawn)
 
 
@@ -299,12 +350,12 @@ def curve_html(found: Mapping[str, Any]) -> html.Html:
     """Return the `to_dict` of a `LearningCurve` as a table, and its log loss against the logarithm of the number of images."""
     columns = list(zip(found["sizes"], found["accuracy"], found["log_loss"], strict=True))
     rows = [(n, *_interval(a), *_interval(b)) for n, a, b in columns]
-    shown = html.table(("training images", "accuracy", "95% CI", "log loss", "95% CI"), rows)
+    shown = html.table((_("training images"), _("accuracy"), _("95% CI"), _("log loss"), _("95% CI")), rows)
     losses = [(math.log(n), b["value"]) for n, _, b in columns if b["value"] is not None and n > 0]
-    drawn = html.line_chart(losses, "log loss (up) against training images (across, logarithmic)")
-    return html.result("would more photos help?", shown, drawn)
+    drawn = html.line_chart(losses, _("log loss (up) against training images (across, logarithmic)"))
+    return html.result(_("would more photos help?"), shown, drawn)
 
 
 def _interval(one: Mapping[str, Any]) -> tuple[str, str]:
     value, low, high = measured(one["value"], one["low"], one["high"])
-    return value, f"{low} to {high}"
+    return value, _("{low} to {high}", low=low, high=high)

@@ -14,7 +14,8 @@ from penult.evaluate.interpret import UNSEEN
 from penult.evaluate.intervals import interval, resample
 from penult.evaluate.label_metrics import loss_table
 from penult.evaluate.labels import LabelEvaluation
-from penult.texts import count, measured, percent
+from penult.i18n import _, ngettext
+from penult.texts import enumeration, gap, measured, percent
 
 
 def label_verdict(found: Mapping[str, Any], test: Mapping[str, Any] | None = None, on: str = UNSEEN) -> str:
@@ -25,20 +26,34 @@ def label_verdict(found: Mapping[str, Any], test: Mapping[str, Any] | None = Non
     scores, labels = found["scores"], found["per_label"]
     value, low, high = _share(scores["mAP"])
     if scores["mAP"]["value"] is None:
-        return f"None of the {count(len(labels), 'label')} could be measured: add photos with and without each."
-    said = [f"{value}% mean average precision {on} (95% interval {low} to {high}%) over {count(len(labels), 'label')}."]
+        return ngettext(
+            "None of the {n:,} label could be measured: add photos with and without each.",
+            "None of the {n:,} labels could be measured: add photos with and without each.",
+            len(labels),
+        )
+    said = [
+        ngettext(
+            "{value}% mean average precision {on} (95% interval {low} to {high}%) over {n:,} label.",
+            "{value}% mean average precision {on} (95% interval {low} to {high}%) over {n:,} labels.",
+            len(labels), value=value, on=_(on) if on else "", low=low, high=high,
+        )
+    ]  # fmt: skip
     said.append(
-        f"With the chosen thresholds micro F1 is {percent(scores['micro_f1']['value'])}, and "
-        f"{percent(scores['exact_match']['value'])} of the photos get exactly their labels."
+        _(
+            "With the chosen thresholds micro F1 is {f1}, and {exact} of the photos get exactly their labels.",
+            f1=percent(scores["micro_f1"]["value"]),
+            exact=percent(scores["exact_match"]["value"]),
+        )
     )
     if weak := unlearned(labels):
-        said.append(f"Not told apart better than chance: {', '.join(weak)}.")
+        said.append(_("Not told apart better than chance: {names}.", names=enumeration(weak)))
     elif hardest := hardest_label(labels):
-        said.append(f"Hardest: {hardest['name']} (average precision {percent(hardest['ap']['value'])}).")
+        ap = percent(hardest["ap"]["value"])
+        said.append(_("Hardest: {name} (average precision {ap}).", name=hardest["name"], ap=ap))
     if test is not None and test["scores"]["mAP"]["value"] is not None:
         value, low, high = _share(test["scores"]["mAP"])
-        said.append(f"On the test photos: {value}% ({low} to {high}%).")
-    return " ".join(said)
+        said.append(_("On the test photos: {value}% ({low} to {high}%).", value=value, low=low, high=high))
+    return gap().join(said)
 
 
 def _share(score: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -67,7 +82,13 @@ def paired_label_difference(first: LabelEvaluation, second: LabelEvaluation) -> 
     Raises InputError where they are not of the same photos.
     """
     if first.Y.shape != second.Y.shape or not np.array_equal(first.Y, second.Y, equal_nan=True):
-        raise InputError(f"{first.name!r} and {second.name!r} are not of the same photos; evaluate both on the same set.")
+        raise InputError(
+            _(
+                "{name!r} and {name2!r} are not of the same photos; evaluate both on the same set.",
+                name=first.name,
+                name2=second.name,
+            )
+        )
     both = first.measured & second.measured
     tables = [np.nan_to_num(loss_table(one.Y[both], one.proba[both])).sum(axis=1) for one in (first, second)]
     gap = (tables[0] - tables[1]) / np.maximum(np.isfinite(first.Y[both]).sum(axis=1), 1)  # (n,)

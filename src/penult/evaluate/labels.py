@@ -22,12 +22,17 @@ from penult.evaluate.power_law import Folds
 from penult.frames import rows_frame, short
 from penult.heads.label_calibration import platt, sigmoid
 from penult.heads.label_folds import check_label_matrix, label_folds
+from penult.i18n import _
 
 __all__ = ["LabelEvaluation", "LabelScore", "cross_validate_labels", "label_folds", "score_labels", "thresholds"]
 
 
 def _span(score: Score) -> str:
-    return "" if score.low is None or score.high is None else f"{score.low:.4f} to {score.high:.4f}"
+    return (
+        ""
+        if score.low is None or score.high is None
+        else _("{low} to {high}", low=f"{score.low:.4f}", high=f"{score.high:.4f}")
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,8 +93,8 @@ class LabelEvaluation:
             (one.name, html.number(one.ap.value), _span(one.ap), html.number(one.f1), one.support) for one in self.per_label
         ]
         parts = (
-            html.table(("score", "measured", "95% CI"), scores),
-            html.table(("label", "AP", "95% CI", "F1", "photos"), labels),
+            html.table((_("score"), _("measured"), _("95% CI")), scores),
+            html.table((_("label"), "AP", _("95% CI"), "F1", _("photos")), labels),
         )
         return html.result(repr(self), *parts)
 
@@ -181,8 +186,13 @@ def score_labels(
     matrix = check_label_matrix(Y, len(rows))
     if rows.shape != matrix.shape or rows.shape[1] != len(labels) or not np.isfinite(rows).all():
         raise InputError(
-            f"the probabilities have shape {rows.shape} and the labels {matrix.shape}, of {len(labels)} labels; give one "
-            "row a photo and one column a label, and no NaN among the probabilities."
+            _(
+                "the probabilities have shape {shape} and the labels {shape2}, of {labels} labels; give one row a "
+                "photo and one column a label, and no NaN among the probabilities.",
+                shape=rows.shape,
+                shape2=matrix.shape,
+                labels=len(labels),
+            )
         )
     kept = np.full(len(labels), 0.5) if limits is None else np.asarray(limits, np.float64)
     fold = np.zeros(len(rows), np.intp)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors
 from penult.errors import InputError, listed
 from penult.evaluate.intervals import Z95
-from penult.texts import count, percent
+from penult.i18n import _
+from penult.texts import count, enumeration, percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -58,12 +59,17 @@ class PriorEstimate:
         """Return the estimate in a sentence, the classes that changed most first."""
         order = np.argsort(-np.abs(self.shares - self.old), kind="stable")[:5]
         told = [
-            f"{classes[c]} {percent(float(self.shares[c]))} ({percent(float(self.low[c]))} to {percent(float(self.high[c]))}, "
-            f"model: {percent(float(self.old[c]))})"
+            _(
+                "{name} {share} ({low} to {high}, model: {old})",
+                name=classes[c], share=percent(float(self.shares[c])), low=percent(float(self.low[c])),
+                high=percent(float(self.high[c])), old=percent(float(self.old[c])),
+            )
             for c in order.tolist()
-        ]
-        more = f" and {len(classes) - len(told)} more" if len(classes) > len(told) else ""
-        return f"class shares estimated from {count(self.photos, 'photo')}: {', '.join(told)}{more}"
+        ]  # fmt: skip
+        shares = enumeration(told)
+        if len(classes) > len(told):
+            shares = _("{names} and {n:,} more", names=shares, n=len(classes) - len(told))
+        return _("class shares estimated from {photos}: {shares}", photos=count(self.photos, "photo"), shares=shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -79,7 +85,7 @@ def em_shares(proba: Floats, old: Floats, start: Floats | None = None, rounds: i
     Expectation maximisation (Saerens et al. 2002, eq. 2.9): answer for the shares so far, take the mean of the answers.
     """
     ratio, shares = proba / old, old if start is None else start
-    for _ in range(rounds):
+    for _i in range(rounds):
         weighed = ratio * shares
         found = (weighed / weighed.sum(axis=1, keepdims=True)).mean(axis=0)
         if np.abs(found - shares).max() < close:
@@ -128,22 +134,44 @@ def estimate_prior(
     n, k = proba.shape
     few = [classes[c] for c in range(k) if (y == c).sum() < HELD_OUT]
     if n < LEAST or few:
-        why = f"only {count(n, 'photo')}" if n < LEAST else f"fewer than {HELD_OUT} held-out training photos of {listed(few)}"
-        raise InputError(f"class shares cannot be estimated from {why}; give them with --prior, or more photos.")
+        if n >= LEAST:
+            raise InputError(
+                _(
+                    "class shares cannot be estimated from fewer than {n} held-out training photos of {classes}; give them "
+                    "with --prior, or more photos.",
+                    n=HELD_OUT,
+                    classes=listed(few),
+                )
+            )
+        raise InputError(
+            _(
+                "class shares cannot be estimated from only {photos}; give them with --prior, or more photos.",
+                photos=count(n, "photo"),
+            )
+        )
     shares, bbse = em_shares(proba, old), bbse_shares(proba, y, held_out)
     low, high = _interval(shares, n, y, held_out, old, seed)
     if (wide := int((high - low).argmax())) >= 0 and high[wide] - low[wide] > WIDE:
         raise InputError(
-            f"class shares cannot be estimated: that of {classes[wide]!r} lies anywhere from {percent(float(low[wide]))} to "
-            f"{percent(float(high[wide]))}; give them with --prior, or more photos."
+            _(
+                "class shares cannot be estimated: that of {name!r} lies anywhere from {low} to {high}; give them with "
+                "--prior, or more photos.",
+                name=classes[wide],
+                low=percent(float(low[wide])),
+                high=percent(float(high[wide])),
+            )
         )
     outside = np.maximum(low - bbse, bbse - high)
     doubts = []
     if outside.max() > APART:
         c = int(outside.argmax())
         doubts.append(
-            f"a second method (BBSE) says {percent(float(bbse[c]))} of {classes[c]!r}: photos of a class may look otherwise "
-            "than in training, or probabilities be off"
+            _(
+                "a second method (BBSE) says {share} of {name!r}: photos of a class may look otherwise than in training, or "
+                "probabilities be off",
+                share=percent(float(bbse[c])),
+                name=classes[c],
+            )
         )
     return PriorEstimate(shares, low, high, bbse, old, n, tuple(doubts))
 
@@ -158,7 +186,7 @@ def _interval(shares: Floats, n: int, y: Ints, held_out: Floats, old: Floats, se
     truth = (n * shares + 0.5) / (n + 0.5 * k)  # a share of 0 would be drawn without error
     rows = [np.flatnonzero(y == c) for c in range(k)]
     errors = []
-    for _ in range(DRAWS if n * k <= MANY else FEW_DRAWS):
+    for _i in range(DRAWS if n * k <= MANY else FEW_DRAWS):
         counts = rng.multinomial(n, truth)
         # of the held-out photos some are drawn first: they are a sample, too
         drawn = np.concatenate([rng.choice(rng.choice(mine, len(mine)), m) for mine, m in zip(rows, counts, strict=True)])

@@ -19,6 +19,7 @@ from penult.arrays import Array, default_errors, stratified_rows, unit_blocks
 from penult.evaluate.intervals import Z95, Floats, Ints
 from penult.evaluate.metrics import auc_column
 from penult.heads.unlike import ALARMS
+from penult.i18n import N_, _
 from penult.texts import percent, percents
 
 Z99 = 2.5758293035489004  # the normal distribution's 99.5% point
@@ -92,12 +93,13 @@ def class_shares(scores: Mapping[str, Any], test: Mapping[str, Any], mean: Float
     recalls = np.array([one["recall"] or 0.0 for one in scores["per_class"]])
     change = 100 * (float(q @ recalls) - scores["scores"]["accuracy"]["value"])
     name = scores["per_class"][c]["name"]
-    said = (
-        f"class shares differ: {name!r} is {percent(p[c])} of the training photos and {percent(q[c])} of the test photos "
-        f"(mean predicted probability there: {percent(float(mean[c]))}); by itself this would change the accuracy by "
-        f"{change:+.1f} points"
-    )
-    return Cause("classes", said, "train on photos in which the classes are as frequent as where the model will be used")
+    said = _(
+        "class shares differ: {name!r} is {old} of the training photos and {new} of the test photos (mean predicted "
+        "probability there: {mean}); by itself this would change the accuracy by {change:+.1f} points",
+        name=name, old=percent(p[c]), new=percent(q[c]), mean=percent(float(mean[c])), change=change,
+    )  # fmt: skip
+    cure = _("train on photos in which the classes are as frequent as where the model will be used")
+    return Cause("classes", said, cure)
 
 
 def unlike_share(novelty: Array | None) -> Cause | None:
@@ -108,10 +110,12 @@ def unlike_share(novelty: Array | None) -> Cause | None:
     number, usual = int((known > 1).sum()), ALARMS * len(known)
     if number < max(UNUSUAL * len(known), usual + 4 * sqrt(usual) + 2):
         return None
-    said = (
-        f"{percent(number / len(known))} of the test photos are unlike all training photos (about {percent(ALARMS)} is usual)"
+    said = _(
+        "{share} of the test photos are unlike all training photos (about {usual} is usual)",
+        share=percent(number / len(known)),
+        usual=percent(ALARMS),
     )
-    return Cause("novelty", said, "add labelled photos like the test photos to the training photos")
+    return Cause("novelty", said, _("add labelled photos like the test photos to the training photos"))
 
 
 @default_errors
@@ -170,8 +174,11 @@ def other_features(area: float, chance: float) -> Cause | None:
     """Return whether features differ between the parts, from the answer of `features_apart`."""
     if chance > 0.01 or area < APART:
         return None
-    said = f"the photos look different: a classifier tells test from training photos, AUC {area:.2f} (0.5: it cannot)"
-    return Cause("features", said, "compare how both were taken (camera, place, format); train on photos like those to come")
+    said = _(
+        "the photos look different: a classifier tells test from training photos, AUC {auc:.2f} (0.5: it cannot)", auc=area
+    )
+    cure = _("compare how both were taken (camera, place, format); train on photos like those to come")
+    return Cause("features", said, cure)
 
 
 def other_sizes(train: Sequence[float], test: Sequence[float]) -> Cause | None:
@@ -181,14 +188,24 @@ def other_sizes(train: Sequence[float], test: Sequence[float]) -> Cause | None:
     ours, theirs = float(np.median(train)), float(np.median(test))
     if max(ours, theirs) < 1.5 * min(ours, theirs):
         return None
-    said = f"the photos are of another size: the median side is {ours:,.0f} pixels in training and {theirs:,.0f} in the test"
-    return Cause("size", said, "use photos of one source, resized in one way")
+    said = _(
+        "the photos are of another size: the median side is {ours:,.0f} pixels in training and {theirs:,.0f} in the test",
+        ours=ours,
+        theirs=theirs,
+    )
+    return Cause("size", said, _("use photos of one source, resized in one way"))
 
 
 def grouped_names(pattern: str, example: str, accuracy: float, together: float | None) -> Cause:
     """Return that file names show groups whose photos are alike, and the accuracy with each group in one fold, if measured."""
-    said = f"file names show groups of photos that look alike (such as {example}), and the folds split them"
-    if together is not None:
-        ours, kept = percents(accuracy, together)
-        said += f": with each group in one fold the out-of-fold accuracy is {kept}% instead of {ours}%"
-    return Cause("groups", said, f"train again with --groups '{pattern}'")
+    cure = _("train again with --groups '{pattern}'", pattern=pattern)
+    if together is None:
+        told = N_("file names show groups of photos that look alike (such as {example}), and the folds split them")
+        return Cause("groups", _(told, example=example), cure)
+    ours, kept = percents(accuracy, together)
+    said = _(
+        "file names show groups of photos that look alike (such as {example}), and the folds split them: with each group in "
+        "one fold the out-of-fold accuracy is {kept}% instead of {ours}%",
+        example=example, kept=kept, ours=ours,
+    )  # fmt: skip
+    return Cause("groups", said, cure)

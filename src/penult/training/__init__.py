@@ -20,6 +20,7 @@ from penult.errors import InputError, ProgressCallback, listed, quiet
 from penult.evaluate import TrialProcess
 from penult.heads.prior import check_shares
 from penult.heads.weights import class_weights
+from penult.i18n import _
 from penult.images import ImageSet
 from penult.predict.sample_submission import SampleSubmission
 from penult.progress import progress_bar
@@ -140,7 +141,7 @@ def train(  # noqa: PLR0913  what the command's common options are
     computed = {"device": device, "precision": precision, "cache_dir": cache_dir}
     options = Keywords({**given, **computed, **others}).training()
     if (source is None) == (features is None):
-        raise InputError("penult.train takes either photos or features; give one of the two.")
+        raise InputError(_("penult.train takes either photos or features; give one of the two."))
     with progress_bar(verbose, progress) as shown:
         if features is not None:
             return train_features([features] if isinstance(features, str) else features, options, shown)
@@ -173,14 +174,19 @@ def train_source(
     if not isinstance(source, str) or not _is_stored(source):
         if options.memory is not None:
             raise InputError(
-                "--memory is a limit for stored features; give feature files with --features, or embed the images first "
-                "(`penult embed IMAGES --out FOLDER`) and train on that folder."
+                _(
+                    "--memory is a limit for stored features; give feature files with --features, or embed the images "
+                    "first (`penult embed IMAGES --out FOLDER`) and train on that folder."
+                )
             )
         return train_images(source, test, options, progress)
     if test is not None:
         raise InputError(
-            f"{printable(source)} has features, and --test images to embed; leave --test out, embed the test images with "
-            "`penult embed`, and give their features to `penult evaluate` or `penult predict --features`."
+            _(
+                "{source} has features, and --test images to embed; leave --test out, embed the test images with "
+                "`penult embed`, and give their features to `penult evaluate` or `penult predict --features`.",
+                source=printable(source),
+            )
         )
     return train_stored(open_shards(source, Path(options.out)), options, progress)
 
@@ -221,8 +227,10 @@ def train_features(paths: Sequence[str], options: TrainOptions, progress: Progre
     _check(options)
     if options.task == "labels":
         raise InputError(
-            "feature files have one class a row in their data set `label`; train several labels a photo on images, or on "
-            "shards with a table (--labels FILE)."
+            _(
+                "feature files have one class a row in their data set `label`; train several labels a photo on "
+                "images, or on shards with a table (--labels FILE)."
+            )
         )
     if are_large(paths, options.memory):
         runs.check_features(paths)
@@ -244,22 +252,25 @@ def train_stored(stored: StoredFeatures, options: TrainOptions, progress: Progre
     _check(options)
     if options.backbones != DEFAULT or options.crop_mode or options.pooling or options.recipe or options.protocol:
         raise InputError(
-            f"the networks of stored features are those that made them ({listed(stored.names)}); leave --backbone, --fit, "
-            "--pooling, --recipe and --protocol out."
+            _(
+                "the networks of stored features are those that made them ({names}); leave --backbone, --fit, "
+                "--pooling, --recipe and --protocol out.",
+                names=listed(stored.names),
+            )
         )
     options = replace(options, backbones=stored.names)
     if options.folds is not None or options.weights is not None:
         raise InputError(
-            "--folds and --weights are about images, and these are stored features; leave them out, or train on the images."
+            _("--folds and --weights are about images, and these are stored features; leave them out, or train on the images.")
         )
     if options.submission is not None:
-        raise InputError("a sample submission is about test images, and stored features have none; leave --submission out.")
+        raise InputError(_("a sample submission is about test images, and stored features have none; leave --submission out."))
     labels = read_labels(stored, options.labels, options.groups, options.table)
     several = labels.Y is not None
     if several:
         check_label_options(options)
     elif options.task == "labels":
-        raise InputError("several labels a photo of stored features come from a table; give it with --labels FILE.")
+        raise InputError(_("several labels a photo of stored features come from a table; give it with --labels FILE."))
     _check_classes(options, labels.classes, (), "labels" if several else "classes")
     data = from_stored(stored, labels, options)
     few = len(data.train.X) if data.every is None else 0  # a process beside this one is for what is in memory

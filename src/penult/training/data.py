@@ -15,6 +15,7 @@ from penult.audit import Look, Pairs
 from penult.embed import Embedding
 from penult.errors import InputError, listed
 from penult.fit import group_copies
+from penult.i18n import _
 from penult.images import ImageSet, label_matrix
 from penult.pixels import Failure, summarize_failures
 from penult.training.stored import StoredFeatures
@@ -39,7 +40,7 @@ class Split:
     def ok_Y(self) -> NDArray[np.float32]:
         """The labels of the rows of X, of photos with any number of them: (n_ok, L)."""
         if self.Y is None:
-            raise InputError("these images have one class each; give --task labels for several labels a photo.")
+            raise InputError(_("these images have one class each; give --task labels for several labels a photo."))
         return self.Y[self.ok]
 
     @property
@@ -51,7 +52,7 @@ class Split:
     def ok_y(self) -> NDArray[np.intp]:
         """The labels of the rows of X: (n_ok,)."""
         if self.y is None:
-            raise InputError("these images have no labels; put them in folders named after the classes.")
+            raise InputError(_("these images have no labels; put them in folders named after the classes."))
         return self.y[self.ok]
 
 
@@ -172,9 +173,22 @@ def _parted(folds: NDArray[np.intp] | None, groups: NDArray[np.intp] | None, dig
     photos, copies = _across(folds, groups), _across(folds, np.unique(digests, axis=0, return_inverse=True)[1].ravel())
     if not photos:
         return []
-    where = "have a copy, a near-duplicate, or one of their group, in another fold of --folds"
-    exact = f" ({copies:,} of them an exact copy)" if copies else ""
-    return [f"{photos:,} photos {where}{exact}; the folds are used as they are, so the score may be too good."]
+    if not copies:
+        return [
+            _(
+                "{photos:,} photos have a copy, a near-duplicate, or one of their group, in another fold of --folds; the "
+                "folds are used as they are, so the score may be too good.",
+                photos=photos,
+            )
+        ]
+    return [
+        _(
+            "{photos:,} photos have a copy, a near-duplicate, or one of their group, in another fold of --folds ({copies:,} "
+            "of them an exact copy); the folds are used as they are, so the score may be too good.",
+            photos=photos,
+            copies=copies,
+        )
+    ]
 
 
 def _across(folds: NDArray[np.intp], units: NDArray[np.intp]) -> int:
@@ -188,8 +202,12 @@ def lone_classes(y: NDArray[np.intp], classes: Sequence[str], groups: NDArray[np
     """Return a sentence on each class that cannot be measured, as its photos are copies of one picture, or of one group."""
     sizes = np.bincount(y, minlength=len(classes))
     return [
-        f"{classes[c]}: {sizes[c]} photos of one picture or scene (or one group of --groups); the model learns this class, "
-        "but how well cannot be measured; add photos of other scenes."
+        _(
+            "{name}: {n} photos of one picture or scene (or one group of --groups); the model learns this class, but how well "
+            "cannot be measured; add photos of other scenes.",
+            name=classes[c],
+            n=sizes[c],
+        )
         for c in evaluate.unmeasured(y, classes, groups).tolist()
     ]
 
@@ -216,11 +234,19 @@ def check_label_counts(Y: NDArray[np.float32], labels: Sequence[str]) -> list[st
     short = {name: (m, n) for name, m, n in zip(labels, with_, without, strict=True) if min(m, n) < 2}
     if len(labels) < 2 or len(short) == len(labels):
         raise InputError(
-            f"there is no label to tell apart: of {listed([repr(name) for name in labels])} each needs two photos or more "
-            "that have it and two that have it not, and there must be two labels; add photos, or columns of labels."
+            _(
+                "there is no label to tell apart: of {labels} each needs two photos or more that have it and two that "
+                "have it not, and there must be two labels; add photos, or columns of labels.",
+                labels=listed([repr(name) for name in labels]),
+            )
         )
     return [
-        f"{name}: {m} photos have this label and {n} have it not; how well it is found cannot be measured; add photos."
+        _(
+            "{name}: {m} photos have this label and {n} have it not; how well it is found cannot be measured; add photos.",
+            name=name,
+            m=m,
+            n=n,
+        )
         for name, (m, n) in short.items()
     ]
 
@@ -228,22 +254,37 @@ def check_label_counts(Y: NDArray[np.float32], labels: Sequence[str]) -> list[st
 def _check_classes(part: Split, classes: Sequence[str]) -> None:
     """Raise when unreadable images leave a class with fewer than two images."""
     counts = np.bincount(part.ok_y, minlength=len(classes))
-    short = [f"{c} ({n} of {m} readable)" for c, n, m in _per_class(part, classes, counts) if n < 2]
-    if short:
-        why = f". {summarize_failures(part.failures.values())}" if part.failures else ""
+    short = [_("{name} ({n} of {m} readable)", name=c, n=n, m=m) for c, n, m in _per_class(part, classes, counts) if n < 2]
+    if short and part.failures:
         raise InputError(
-            f"fewer than two readable images in: {', '.join(short)}{why}. Add readable images to them, or remove them."
+            _(
+                "fewer than two readable images in: {classes}. {reasons}. Add readable images to them, or remove them.",
+                classes=", ".join(short),
+                reasons=summarize_failures(part.failures.values()),
+            )
+        )
+    if short:
+        raise InputError(
+            _(
+                "fewer than two readable images in: {classes}. Add readable images to them, or remove them.",
+                classes=", ".join(short),
+            )
         )
 
 
-def check_rows(y: NDArray[np.intp], classes: Sequence[str], where: str = "the feature files") -> None:
+def check_rows(y: NDArray[np.intp], classes: Sequence[str], where: str = "") -> None:
     """Raise when a class has fewer than two rows `where` they are stored, or there is only one class."""
+    where = where or _("the feature files")
     counts = np.bincount(y, minlength=len(classes))
     if len(classes) < 2:
-        raise InputError(f"{where} have only one class, {classes[0]!r}; add rows of another.")
+        raise InputError(_("{where} have only one class, {classes!r}; add rows of another.", where=where, classes=classes[0]))
     if short := [f"{c} ({n})" for c, n in zip(classes, counts.tolist(), strict=True) if n < 2]:
         raise InputError(
-            f"fewer than two rows of {where} have the label: {listed(short)}; add rows of these classes, or leave them out."
+            _(
+                "fewer than two rows of {where} have the label: {short}; add rows of these classes, or leave them out.",
+                where=where,
+                short=listed(short),
+            )
         )
 
 
@@ -260,7 +301,9 @@ def from_features(paths: Sequence[str], listing: str | None, near: bool = True) 
     runs.check_features(paths)
     read = store.read_features(paths)
     if read.y is None:
-        raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")
+        raise InputError(
+            _("{paths} have no data set `label`; write one class number for each row into it.", paths=", ".join(paths))
+        )
     n, m = len(read.X), 0 if read.X_test is None else len(read.X_test)
     files, test_files = _row_names(read.files, n), _row_names(read.test_files, m)
     if listing is not None:
@@ -290,7 +333,9 @@ def _network_blocks(read: store.Features) -> tuple[tuple[int, ...], ...]:
     told = [tuple(facts.get("parts") or (width,)) for facts, width in zip(read.facts, read.widths, strict=True)]
     wrong = [name for name, p, width in zip(read.names, told, read.widths, strict=True) if sum(p) != width]
     if wrong:
-        raise InputError(f"the facts in these feature files do not fit their columns: {', '.join(wrong)}; write them again.")
+        raise InputError(
+            _("the facts in these feature files do not fit their columns: {wrong}; write them again.", wrong=", ".join(wrong))
+        )
     return tuple(told)
 
 
@@ -303,8 +348,17 @@ def listed_names(path: str, n: int) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise InputError(f"the list of names {path} cannot be read ({error.strerror}); give its path.") from error
+        raise InputError(
+            _("the list of names {path} cannot be read ({error}); give its path.", path=path, error=error.strerror)
+        ) from error
     names = [line for line in text.split("\n") if line]  # splitlines() would part names at odd signs
     if len(names) != n:
-        raise InputError(f"{path} lists {len(names)} names, the feature files have {n} training rows; give one name for each.")
+        raise InputError(
+            _(
+                "{path} lists {names} names, the feature files have {n} training rows; give one name for each.",
+                path=path,
+                names=len(names),
+                n=n,
+            )
+        )
     return tuple(names)

@@ -21,6 +21,7 @@ from penult.bundle import Bundle
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.evaluate import DecisionRequest, Evaluation
 from penult.evaluate.evaluation import build
+from penult.i18n import _
 from penult.predict.answers import SETS
 from penult.runs.tables import OOF, PREDICTIONS, lines
 from penult.texts import printable
@@ -67,7 +68,7 @@ def decide_run(folder: str | Path, asked: DecisionRequest, progress: ProgressCal
     ('target', 1.0)
     """
     path = Path(folder)
-    with store.FolderLock(path, "a run of penult is writing to it", "wait until that has ended"):
+    with store.FolderLock(path, _("a run of penult is writing to it"), _("wait until that has ended")):
         metrics, model = read_decidable(path)
         asked.check(model.classes)
         seen, place = out_of_fold(path, model), PlaceOfUse.of_run(metrics, model.classes)
@@ -95,15 +96,21 @@ def read_decidable(folder: Path) -> tuple[Mapping[str, Any], Bundle]:
     metrics = runs.read_finished(folder)
     if metrics is None:
         raise InputError(
-            f"{printable(folder)} holds no finished run; give the folder that `penult train` wrote: a decision is chosen by "
-            "its out-of-fold probabilities, which a model file alone does not have."
+            _(
+                "{folder} holds no finished run; give the folder that `penult train` wrote: a decision is chosen by "
+                "its out-of-fold probabilities, which a model file alone does not have.",
+                folder=printable(folder),
+            )
         )
     with bundle.model_path(folder).open("rb") as file:  # by its own sums: a decision that was cut short can be made again
         model = bundle.read_bundle(file, str(folder / MODEL))
     if model.task == "labels":
         raise InputError(
-            f"the photos of {printable(folder)} have several labels, and each label has a threshold of its own already; leave "
-            "the decision out."
+            _(
+                "the photos of {folder} have several labels, and each label has a threshold of its own already; leave "
+                "the decision out.",
+                folder=printable(folder),
+            )
         )
     return metrics, model
 
@@ -118,9 +125,11 @@ def out_of_fold(folder: Path, model: Bundle) -> Evaluation:
         fold = np.array([int(row[2]) for row in rows], np.intp)
         proba = np.array([row[3 : 3 + k] for row in rows], np.float64)
         groups = np.array([row[3 + k] for row in rows]) if rows and len(rows[0]) > 3 + k else None
-        return build("out of fold", model.classes, y, proba, fold, groups)
+        return build(_("out of fold"), model.classes, y, proba, fold, groups)
     except runs.WRONG as error:
-        raise DamagedFile(f"{printable(folder / OOF)} was changed ({error}); run `penult train` again.") from error
+        raise DamagedFile(
+            _("{folder} was changed ({error}); run `penult train` again.", folder=printable(folder / OOF), error=error)
+        ) from error
 
 
 def _rewrite_predictions(path: Path, model: Bundle) -> None:

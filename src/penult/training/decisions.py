@@ -10,9 +10,9 @@ from typing import Literal
 from penult import untrusted
 from penult.audit import KINDS
 from penult.errors import InputError
+from penult.i18n import _
 from penult.texts import printable
 
-NOTHING = "nothing was moved"
 FILE, TO, DECISION = "file", "to", "decision"
 _MOVE = "move:"
 
@@ -35,12 +35,15 @@ def read_decisions(listing: str) -> list[Decision]:
     try:
         encoding = untrusted.guess_encoding(listing)
         rows = untrusted.read_csv(listing, ",;\t", FILE, untrusted.UTF8 if encoding == "cp1252" else encoding)
-        _, header = next(rows, (0, [""]))
+        _other, header = next(rows, (0, [""]))
         names = [name.strip().lower() for name in header]
         if FILE not in names or not {TO, DECISION} & set(names):
             raise InputError(
-                f"{listing} lacks the columns file,to or file,decision; {NOTHING}. Write one line a photo to move, or add a "
-                "column decision (keep, drop or move:CLASS) to findings.csv."
+                _(
+                    "{listing} lacks the columns file,to or file,decision; nothing was moved. Write one line a photo "
+                    "to move, or add a column decision (keep, drop or move:CLASS) to findings.csv.",
+                    listing=listing,
+                )
             )
         if DECISION in names:
             return _once(_decided(rows, names, listing), listing)
@@ -48,14 +51,22 @@ def read_decisions(listing: str) -> list[Decision]:
     except InputError:
         raise
     except untrusted.CSV_ERRORS as error:
-        raise InputError(f"the list {listing} cannot be read ({error}); {NOTHING}. Check its name.") from error
+        raise InputError(
+            _("the list {listing} cannot be read ({error}); nothing was moved. Check its name.", listing=listing, error=error)
+        ) from error
 
 
 def _moved(rows: Iterator[tuple[int, list[str]]], names: list[str], listing: str) -> Iterator[Decision]:
     at = names.index(FILE), names.index(TO)
     for line, cells in rows:
         if max(at) >= len(cells) or not all(cells[i] for i in at):
-            raise InputError(f"{listing}: line {line} lacks `file` or `to`; {NOTHING}. Fill it in, or take it off the list.")
+            raise InputError(
+                _(
+                    "{listing}: line {line} lacks `file` or `to`; nothing was moved. Fill it in, or take it off the list.",
+                    listing=listing,
+                    line=line,
+                )
+            )
         yield Decision(cells[at[0]], "to", cells[at[1]])
 
 
@@ -68,7 +79,13 @@ def _decided(rows: Iterator[tuple[int, list[str]]], names: list[str], listing: s
             continue
         word, file, kind = said.lower(), row.get(FILE, ""), row.get("kind", "")
         if not file or (kind in KINDS and KINDS[kind].about == "class"):
-            raise InputError(f"{listing}: line {line} is about no photo; {NOTHING}. Leave its decision empty.")
+            raise InputError(
+                _(
+                    "{listing}: line {line} is about no photo; nothing was moved. Leave its decision empty.",
+                    listing=listing,
+                    line=line,
+                )
+            )
         file = posixpath.normpath(file)
         if word in ("keep", "drop"):
             yield line, Decision(file, "keep" if word == "keep" else "drop", kind=kind)
@@ -76,8 +93,13 @@ def _decided(rows: Iterator[tuple[int, list[str]]], names: list[str], listing: s
             yield line, Decision(file, "move", said[len(_MOVE) :].strip(), kind)
         else:
             raise InputError(
-                f"{listing}: line {line} has the decision {printable(said[:60])!r}; {NOTHING}. Write keep, drop or "
-                "move:CLASS, or leave it empty."
+                _(
+                    "{listing}: line {line} has the decision {said!r}; nothing was moved. Write keep, drop or "
+                    "move:CLASS, or leave it empty.",
+                    listing=listing,
+                    line=line,
+                    said=printable(said[:60]),
+                )
             )
 
 
@@ -88,7 +110,13 @@ def _once(decided: Iterator[tuple[int, Decision]], listing: str) -> list[Decisio
         before, first = found.setdefault((one.kind == "leak", one.file), (line, one))
         if (first.action, first.value) != (one.action, one.value):
             raise InputError(
-                f"{listing}: lines {before} and {line} have different decisions for {printable(one.file)}; {NOTHING}. Make "
-                "them agree, or leave one empty."
+                _(
+                    "{listing}: lines {before} and {line} have different decisions for {file}; nothing was moved. "
+                    "Make them agree, or leave one empty.",
+                    listing=listing,
+                    before=before,
+                    line=line,
+                    file=printable(one.file),
+                )
             )
     return [one for _, one in found.values()]

@@ -19,6 +19,7 @@ from penult.arrays import default_errors
 from penult.audit.pairs import UnionFind
 from penult.errors import DamagedFile, InputError, PenultError
 from penult.evaluate import Difference
+from penult.i18n import _
 from penult.runs import PHOTOS, WRONG, RunResults, read_answers, read_oof, read_run, read_table
 from penult.texts import count, printable
 from penult.training.run_difference import AnswerChange, LabelChange, PartDifference, RunDifference, ScoreChange
@@ -85,8 +86,11 @@ def _read(folder: Path) -> _Side:
     results = read_run(folder)
     if results.label_rows is not None:
         raise InputError(
-            f"{printable(folder)} is a run of several labels a photo, and runs are compared by the class of each photo; "
-            "compare the scores in their reports, or in metrics.json."
+            _(
+                "{folder} is a run of several labels a photo, and runs are compared by the class of each photo; "
+                "compare the scores in their reports, or in metrics.json.",
+                folder=printable(folder),
+            )
         )
     try:
         oof = read_oof(folder, results.classes)
@@ -96,7 +100,9 @@ def _read(folder: Path) -> _Side:
     except PenultError:
         raise
     except WRONG as error:
-        raise DamagedFile(f"a table in {folder} is damaged or was edited ({error}); run `penult train` again.") from error
+        raise DamagedFile(
+            _("a table in {folder} is damaged or was edited ({error}); run `penult train` again.", folder=folder, error=error)
+        ) from error
 
 
 def _without_table(results: RunResults, test: Mapping[str, Any]) -> list[_Photo]:
@@ -194,18 +200,24 @@ def _notes(old: _Side, new: _Side, pairs: Pairs, oof: PartDifference) -> Iterato
     """Yield what limits the comparison."""
     if set(old.results.classes) != set(new.results.classes):
         yield (
-            "the runs know different classes: a photo of a class that a run does not know counts as its mistake, and the log "
-            "loss is not compared."
+            _(
+                "the runs know different classes: a photo of a class that a run does not know counts as its mistake, "
+                "and the log loss is not compared."
+            )
         )
     if not (old.by_digest and new.by_digest):
-        yield "a run without photos.csv (an earlier version, or feature files): photos are the same where their names are."
+        yield _("a run without photos.csv (an earlier version, or feature files): photos are the same where their names are.")
     if oof.scores and any(a.label != b.label for a, b in pairs):
-        yield "labels changed: both runs are judged by the labels of the present one."
+        yield _("labels changed: both runs are judged by the labels of the present one.")
     many = len(new.answers[TRAIN])
     if oof.scores and oof.scores[0].photos < FEW * many:
         yield (
-            f"only {oof.scores[0].photos:,} of the {many:,} photos that the present run measured were measured by the former: "
-            "the comparison says little of the others."
+            _(
+                "only {photos:,} of the {many:,} photos that the present run measured were measured by the former: "
+                "the comparison says little of the others.",
+                photos=oof.scores[0].photos,
+                many=many,
+            )
         )
     if moved := sum((a.part, b.part) == (TEST, TRAIN) for a, b in pairs):
-        yield f"{count(moved, 'photo')} for testing then, for training now."
+        yield _("{count} for testing then, for training now.", count=count(moved, "photo"))

@@ -14,6 +14,7 @@ from penult import bundle, evaluate
 from penult.arrays import default_errors, row_chunks, stratified_rows
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.evaluate import Evaluation, LabelEvaluation
+from penult.i18n import _
 from penult.images import TableOptions
 from penult.pixels.preparing import memory_bytes
 from penult.predict import Predictor
@@ -63,7 +64,7 @@ def evaluate_stored(
         check_same_networks(predictor.bundle, stored.X)
     task = predictor.bundle.task
     if task == "labels" and table is None:
-        raise InputError("this model gives a photo several labels; give the table of them with --labels FILE.")
+        raise InputError(_("this model gives a photo several labels; give the table of them with --labels FILE."))
     labels = read_labels(stored, table, None, replace(options or TableOptions(), task=task), classes)
     rows, lost, notes = labels.rows, labels.failed[labels.failed >= 0], list(labels.notes)
     most = max(1, (memory_bytes() if memory is None else memory) // SHARE // (8 * (len(classes) + 2)))
@@ -72,7 +73,13 @@ def evaluate_stored(
     if labelled > most:
         counts = np.bincount(y, minlength=len(classes))
         some = stratified_rows(y, np.ceil(counts * (most / labelled)).astype(int), 0)
-        notes.append(f"the scores are of {len(some):,} of the {labelled:,} labelled images, drawn at random by class.")
+        notes.append(
+            _(
+                "the scores are of {some:,} of the {labelled:,} labelled images, drawn at random by class.",
+                some=len(some),
+                labelled=labelled,
+            )
+        )
         rows, y = rows[some[some < len(rows)]], y[some]
     X, unread = SelectedRows(stored.X, rows), len(y) - len(rows)
     proba, known = np.tile(predictor.bundle.prior, (len(y), 1)), np.zeros(len(y), bool)
@@ -91,8 +98,8 @@ def evaluate_stored(
             return evaluate.with_given(evaluate.score(truth[keep], proba[keep], classes, name=name), rule)
         return evaluate.score_labels(truth[keep], proba[keep], classes, predictor.bundle.thresholds, name=name)
 
-    measured, rest = scores(np.ones(len(y), bool), "new images"), None
+    measured, rest = scores(np.ones(len(y), bool), _("new images")), None
     if known.any() and not known.all():
-        rest = scores(~known, "new images that the model was not trained on")
+        rest = scores(~known, _("new images that the model was not trained on"))
     told = None if seen is None else int(known.sum())
     return StoredEvaluation(measured, rest, labelled, len(y), unread, told, tuple(notes))

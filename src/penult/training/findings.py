@@ -18,6 +18,7 @@ from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet, unknown
 from penult.frames import data_frame, short
+from penult.i18n import _
 from penult.pixels import small_image_size
 from penult.sources import reading_order
 from penult.training.data import Split, TrainingData, from_images
@@ -105,7 +106,7 @@ def summarize(
     if leaked and test is not None and test.y is not None and proba is not None:
         keep = np.array([file not in leaked for file in test.files])
         if keep.any():
-            kept = evaluate.score(test.y[keep], proba[keep], data.classes, name="test images that are not in training")
+            kept = evaluate.score(test.y[keep], proba[keep], data.classes, name=_("test images that are not in training"))
             leak["scores_without"] = kept.to_dict()
     about = {"counts": audit.counts(found), "expected": audit.expected(found), "labels_unchecked": labels.note or None}
     return {**about, "leak": leak}
@@ -129,7 +130,7 @@ class Audited:
         """Return a `Finding` by its number, several by a slice, or all of a kind by its name."""
         if isinstance(index, str):
             if index not in audit.KINDS:
-                raise unknown("kind of finding", index, audit.KINDS)
+                raise unknown(_("kind of finding"), index, audit.KINDS)
             return tuple(one for one in self.findings if one.kind == index)
         return self.findings[index]
 
@@ -200,7 +201,7 @@ def _checked(head: Any, options: TrainOptions, data: TrainingData) -> tuple[Labe
             folds=5 if data.folds is None else data.folds,
         )  # fmt: skip
     except InputError as error:  # copies are listed all the same: that is what an audit is for
-        notes.append(f"labels were not checked: {error}")
+        notes.append(_("labels were not checked: {error}", error=error))
     labels = check_labels(head, data.train.X, seen, sample_weight=data.weights)
     notes += [labels.note] if labels.note and seen is not None else []
     return labels, tuple(notes)

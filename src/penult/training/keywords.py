@@ -14,6 +14,7 @@ from penult import zoo
 from penult.embed import EmbedOptions, Tolerance
 from penult.errors import InputError, unknown
 from penult.evaluate import DecisionRequest
+from penult.i18n import _
 from penult.images import TableOptions
 from penult.pixels import views_to_crop_mode
 from penult.texts import parse_size
@@ -81,10 +82,10 @@ class Keywords:
     def end(self) -> None:
         """Raise `UnknownName` for what was given and is no option."""
         for name in self.given:
-            raise unknown("option", name, sorted(self.known | set(OTHER_NAMES)))
+            raise unknown(_("option"), name, sorted(self.known | set(OTHER_NAMES)))
 
     def _bytes(self, text: str) -> int:
         found = parse_size(text)
         if not found:
-            raise InputError(f"memory={text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
+            raise InputError(_("memory={text!r} is no size; give one like 5GB, 500MB or 2.5GiB.", text=text))
         return found

@@ -16,16 +16,17 @@ from penult.errors import InputError
 from penult.evaluate import Evaluation
 from penult.evaluate.cross_validation import fit_rows, probabilities
 from penult.heads import calibration
+from penult.i18n import N_, _
 
-CHANCE = (
+CHANCE = N_(
     "labels were not checked: the model is not significantly better than chance, so its errors say nothing about the labels"
 )
-WEAK = "labels were not checked: the model is wrong about too many photos for its errors to say anything about the labels"
+WEAK = N_("labels were not checked: the model is wrong about too many photos for its errors to say anything about the labels")
 RIGHT = 0.5  # accuracy that a model must surely have: what a weaker one gets wrong are hardly ever the labels
 UNCLIPPED = 1e-6  # floor of the second models' probabilities
 TOO_SURE = 2.0  # times the median temperature of the folds; with labels planted wrong in four sets none was above 1.7
 DRAWS, SMALL = 3, 1000  # divisions into folds whose second models are averaged, up to so many photos: there they matter most
-UNMEASURED = "labels were not checked: no model could be measured"
+UNMEASURED = N_("labels were not checked: no model could be measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def check_labels(
     few among many that taught those models. `sample_weight` (n,) counts where they learn.
     """
     if seen is None:
-        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), UNMEASURED)
+        return LabelCheck(np.zeros(0, np.intp), np.zeros((0, 2)), np.zeros(0), _(UNMEASURED))
     rows, note = judged(seen)
     if not len(rows):
-        return LabelCheck(rows, seen.proba[rows], np.zeros(0), note)
+        return LabelCheck(rows, seen.proba[rows], np.zeros(0), _(note))
     known = rows[_known_kind(seen)[rows]]
     wrong = np.zeros(len(seen.y))
     wrong[known] = audit.label_noise(seen.y[known], _evened(seen, seen.proba, seen.fold)[known]).wrong

@@ -10,7 +10,9 @@ from penult import evaluate
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import LabelEvaluation
 from penult.fit import head_for_labels
+from penult.i18n import _
 from penult.training.data import TrainingData
+from penult.training.measuring import title_alone, title_on_all
 from penult.training.options import TrainOptions
 
 
@@ -24,7 +26,9 @@ def check_label_options(options: TrainOptions) -> None:
     }  # fmt: skip
     for name, given in asked.items():
         if given is not None:
-            raise InputError(f"--{name} is for one class a photo, and these photos have several labels each; leave it out.")
+            raise InputError(
+                _("--{name} is for one class a photo, and these photos have several labels each; leave it out.", name=name)
+            )
 
 
 def label_head(options: TrainOptions, data: TrainingData, columns: slice = slice(None)) -> Any:
@@ -40,7 +44,7 @@ def measure_labels(
 ) -> tuple[LabelEvaluation, tuple[LabelEvaluation, ...]]:
     """Cross-validate the head on all backbones, and (`alone`) on each where there are several, on the same folds."""
     X, Y, names = data.train.X, data.train.ok_Y, data.names
-    title = f"logistic on {names[0]}" if len(names) == 1 else f"logistic on all {len(names)} backbones"
+    title = title_on_all("logistic", names)
     folds: Any = 5 if data.folds is None else data.folds
     how: dict[str, Any] = {"groups": data.groups, "seed": options.seed, "sample_weight": data.weights}
     chosen = evaluate.cross_validate_labels(head, X, Y, data.classes, folds=folds, name=title, **how)
@@ -55,7 +59,7 @@ def measure_labels(
             Y,
             data.classes,
             folds=chosen.fold,
-            name=f"logistic on {name} alone",
+            name=title_alone("logistic", name),
             **how,
         )
         others.append(found)

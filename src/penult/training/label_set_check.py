@@ -11,6 +11,7 @@ from penult.audit.label_set_noise import label_set_noise
 from penult.audit.noise_model import DOUBTED
 from penult.errors import listed
 from penult.evaluate import LabelEvaluation
+from penult.i18n import _
 from penult.training.label_check import CHANCE, WEAK, LabelCheck
 
 RIGHT = 0.5  # average precision that a label's classifier must have
@@ -31,7 +32,7 @@ def check_label_sets(
     rows, better, judged = np.flatnonzero(seen.measured), _better(seen), _judged(seen)
     if not judged.any():
         nothing = np.full((len(rows), len(seen.labels)), np.nan)
-        return LabelCheck(rows, seen.proba[rows], nothing, WEAK if better.any() else CHANCE)
+        return LabelCheck(rows, seen.proba[rows], nothing, _(WEAK if better.any() else CHANCE))
     Y = np.where(judged, seen.Y, np.nan)
     wrong = label_set_noise(Y[rows], seen.proba[rows]).wrong
     doubted = np.nan_to_num(wrong) > DOUBTED
@@ -40,7 +41,7 @@ def check_label_sets(
 
         without = seen.Y.copy()
         without[rows] = np.where(doubted, np.nan, without[rows])
-        proba, _ = clone(head).set_params(clip=UNCLIPPED).cross_fit(X, without, seen.fold, sample_weight=sample_weight)
+        proba, _other = clone(head).set_params(clip=UNCLIPPED).cross_fit(X, without, seen.fold, sample_weight=sample_weight)
         # what both passes doubt: the first learnt the wrong labels, and the second did not learn the hard photos
         wrong = np.sqrt(wrong * label_set_noise(Y[rows], proba[rows]).wrong)
     return LabelCheck(rows, seen.proba[rows], wrong, _left_out(seen, judged))
@@ -49,10 +50,10 @@ def check_label_sets(
 def _left_out(seen: LabelEvaluation, judged: NDArray[np.bool_]) -> str:
     """Return which labels are not judged, in a sentence; nothing where all are."""
     names = [label for label, known in zip(seen.labels, judged, strict=True) if not known]
-    return (
-        f"missing and wrong labels were not looked for where the model finds a label too poorly: {listed(names)}"
-        if names
-        else ""
+    if not names:
+        return ""
+    return _(
+        "missing and wrong labels were not looked for where the model finds a label too poorly: {names}", names=listed(names)
     )
 
 

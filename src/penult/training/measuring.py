@@ -21,6 +21,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference, Evaluation, Folds, LearningCurve, Trial, TrialData, TrialProcess, run_trials
 from penult.evaluate.evaluation import build
 from penult.fit import build_head
+from penult.i18n import _
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, TrainingData
 from penult.training.options import TrainOptions
@@ -56,7 +57,8 @@ def measure(
 
     found: dict[int, Evaluation] = {}
     with process.sharing() if beside else nullcontext():
-        chosen = evaluate.cross_validate(head, X, y, data.classes, data.groups, seed=seed, name=_title(name, data), **how)
+        title = title_on_all(name, data.names)
+        chosen = evaluate.cross_validate(head, X, y, data.classes, data.groups, seed=seed, name=title, **how)
         made()
         repeats = 3 if len(y) <= SOME else 2
         curve = None
@@ -86,7 +88,7 @@ def _measure_sample(
     parts = np.unique(fold[fold >= 0])
     n, out = len(every.y), np.mean([np.sum(held == part) + np.sum(fold == part) for part in parts])
     how = Folds(len(parts), float(n / (n - out)), each=n / len(classes))
-    name = _title(options.head, data)
+    name = title_on_all(options.head, data.names)
     chosen = build(name, classes, y, proba, fold, groups, choices, how)
     others: list[Evaluation] = []
     if len(data.names) > 1:
@@ -94,16 +96,27 @@ def _measure_sample(
         few = TrialData((data.train.X[some],), y[some], classes, None if groups is None else groups[some], options.seed)
         whole = Trial(options.head, head.get_params(deep=False), ((0, slice(None)),), name)
         trials = [whole, *_trials(head, options.head, data)]
-        said = f", of {len(some):,} images"
-        trials = [replace(one, params={**one.params, "memory": None}, title=one.title + said) for one in trials]
+        trials = [
+            replace(
+                one, params={**one.params, "memory": None}, title=_("{title}, of {n:,} images", title=one.title, n=len(some))
+            )
+            for one in trials
+        ]
         others = [evaluation for _, evaluation in run_trials(few, trials)]
     progress("measuring", 2, 2)
     return chosen, tuple(others), None
 
 
-def _title(head: str, data: TrainingData) -> str:
-    names = data.names
-    return f"{head} on {names[0]}" if len(names) == 1 else f"{head} on all {len(names)} backbones"
+def title_on_all(head: str, names: Sequence[str]) -> str:
+    """Return what the evaluation of a head on the features of all networks is called."""
+    if len(names) == 1:
+        return _("{head} on {backbone}", head=head, backbone=names[0])
+    return _("{head} on all {n} backbones", head=head, n=len(names))
+
+
+def title_alone(head: str, backbone: str) -> str:
+    """Return what the evaluation of a head on the features of one of several networks is called."""
+    return _("{head} on {backbone} alone", head=head, backbone=backbone)
 
 
 def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:
@@ -113,10 +126,10 @@ def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:
         params = head.get_params(deep=False)
         for i, backbone in enumerate(data.names):
             alone = {**params, "blocks": data.network_blocks[i]}
-            trials.append(Trial(name, alone, ((0, data.columns(i)),), f"{name} on {backbone} alone"))
+            trials.append(Trial(name, alone, ((0, data.columns(i)),), title_alone(name, backbone)))
     for other in heads.CANDIDATES if name == "auto" else ():
         params = {"blocks": data.blocks, "random_state": head.random_state, "class_weight": head.class_weight}
-        trials.append(Trial(other, params, ((0, slice(None)),), _title(other, data)))
+        trials.append(Trial(other, params, ((0, slice(None)),), title_on_all(other, data.names)))
     return trials
 
 

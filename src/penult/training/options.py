@@ -14,6 +14,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import DecisionRequest
 from penult.heads import calibration
 from penult.heads.weights import plain_weights
+from penult.i18n import _
 from penult.images import TableOptions
 from penult.pixels import CropMode
 from penult.zoo import DEFAULT, PRESETS
@@ -112,8 +113,16 @@ class TrainOptions:
         clip = self.clip_for(k)
         if clip == self.clip:
             return []
-        told = f"the smallest probability is {clip:.3g} instead of the {self.clip:.3g} of --protocol {self.protocol}"
-        return [f"{told}, which leaves too little to tell {k} classes apart."]
+        return [
+            _(
+                "the smallest probability is {clip:.3g} instead of the {usual:.3g} of --protocol {protocol}, which leaves too "
+                "little to tell {k} classes apart.",
+                clip=clip,
+                usual=self.clip,
+                protocol=self.protocol,
+                k=k,
+            )
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for `metrics.json`."""
@@ -168,9 +177,14 @@ def find_backbones(options: TrainOptions, progress: ProgressCallback) -> list[Ba
     if len(out_of_reach) > 1:
         fetch = " ".join(f"--fetch {name}" for name in out_of_reach)
         raise InputError(
-            f"the weights of {', '.join(out_of_reach)} are not on this machine and their hubs cannot be reached. On a machine "
-            f"with internet access, run `penult backbones {fetch}` and copy the folders that it names to "
-            f"{store.cache_root(options.settings.cache) / 'backbones'}, or give weights that you have: -b NAME@FILE for each."
+            _(
+                "the weights of {out_of_reach} are not on this machine and their hubs cannot be reached. On a machine "
+                "with internet access, run `penult backbones {fetch}` and copy the folders that it names to {cache}, "
+                "or give weights that you have: -b NAME@FILE for each.",
+                out_of_reach=", ".join(out_of_reach),
+                fetch=fetch,
+                cache=store.cache_root(options.settings.cache) / "backbones",
+            )
         )
     for one in out_of_reach.values():
         raise one

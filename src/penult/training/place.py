@@ -19,7 +19,8 @@ from penult.evaluate.intervals import mean_variance, positive_mean, wilson
 from penult.evaluate.metrics import per_image
 from penult.heads.prior import held_shares, parse_prior, reweigh, shifted_head
 from penult.heads.scoring import HeadState
-from penult.texts import count, measured, percent
+from penult.i18n import _, ngettext
+from penult.texts import measured, percent
 
 Floats = NDArray[np.float64]
 
@@ -105,11 +106,17 @@ class PlaceOfUse:
         """Return what to tell of a run."""
         order = np.argsort(-np.abs(self.new - self.old), kind="stable")[:3].tolist()
         named = ", ".join(f"{self.classes[c]} {percent(float(self.new[c]))}" for c in order)
-        more = f" and {count(len(self.classes) - len(order), 'class', 'classes')} more" if len(self.classes) > 3 else ""
+        if (more := len(self.classes) - len(order)) > 0:
+            named = ngettext("{names} and {n:,} class more", "{names} and {n:,} classes more", more, names=named)
         accuracy, loss = scores["accuracy"], scores["log_loss"]
         right, low, high = measured(accuracy.value, accuracy.low, accuracy.high, share=True)
         losses = measured(loss.value, loss.low, loss.high)
-        return (
-            f"the model answers for the class shares of --prior ({named}{more}): there its accuracy is {right}% "
-            f"(95% CI {low} to {high}) and its log loss {losses[0]}; all other scores are of the photos as they are"
+        return _(
+            "the model answers for the class shares of --prior ({shares}): there its accuracy is {right}% (95% CI {low} to "
+            "{high}) and its log loss {loss}; all other scores are of the photos as they are",
+            shares=named,
+            right=right,
+            low=low,
+            high=high,
+            loss=losses[0],
         )

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from penult import images, store
 from penult.errors import InputError, OutputError, unknown
+from penult.i18n import N_, _, ngettext
 from penult.images import ImageSet, TableOptions
 from penult.sources import kind_of
 from penult.texts import count, printable
-from penult.training.decisions import NOTHING, Decision, read_decisions
+from penult.training.decisions import Decision, read_decisions
 
 DROPPED, CORRECTED = "-dropped", "-corrected"
 
@@ -49,25 +50,40 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
     with_table = images.read_as_table(source, table)
     if not with_table and kind_of(source) not in (None, "folder"):
         raise InputError(
-            f"{printable(source)} is an archive, and photos inside it cannot be moved; {NOTHING}. Unpack it, and give the "
-            "folder; the same list fits."
+            _(
+                "{source} is an archive, and photos inside it cannot be moved; nothing was moved. Unpack it, and give the "
+                "folder; the same list fits.",
+                source=printable(source),
+            )
         )
     if not with_table and not Path(source).is_dir():
-        raise InputError(f"{printable(source)} is not a folder; {NOTHING}. Give the folder of class folders, or the table.")
+        raise InputError(
+            _(
+                "{source} is not a folder; nothing was moved. Give the folder of class folders, or the table.",
+                source=printable(source),
+            )
+        )
     decisions = read_decisions(listing)
     if any(one.action == "to" for one in decisions):
         if with_table:
             raise InputError(
-                f"{printable(source)} is a table, and {listing} says to which file each photo goes; {NOTHING}. Give a list "
-                "with a column `decision`, or the folder of the photos."
+                _(
+                    "{source} is a table, and {listing} says to which file each photo goes; nothing was moved. Give a list "
+                    "with a column `decision`, or the folder of the photos.",
+                    source=printable(source),
+                    listing=listing,
+                )
             )
         _refuse_test(test, listing)
         return Repairs(_carried_out([_checked(Path(source), one.file, one.value, listing) for one in decisions], listing))
     labelled = images.scan_labelled(source, table=table)
     if not with_table and any(one.member is not None for one in labelled.images):
         raise InputError(
-            f"the photos of {printable(source)} are in archives, and cannot be moved; {NOTHING}. Unpack them, and audit the "
-            "folder."
+            _(
+                "the photos of {source} are in archives, and cannot be moved; nothing was moved. Unpack them, and audit the "
+                "folder.",
+                source=printable(source),
+            )
         )
     if with_table:
         _refuse_test(test, source)
@@ -78,8 +94,12 @@ def apply_repairs(source: str, listing: str, test: str | None = None, table: Tab
 def _refuse_test(test: str | None, given: str) -> None:
     if test is not None:
         raise InputError(
-            f"{printable(given)} tells nothing of the test photos in {printable(test)}; {NOTHING}. Leave --test out; leaks "
-            "are repaired where TRAIN is a folder and the list has a column `decision`."
+            _(
+                "{given} tells nothing of the test photos in {test}; nothing was moved. Leave --test out; leaks are repaired "
+                "where TRAIN is a folder and the list has a column `decision`.",
+                given=printable(given),
+                test=printable(test),
+            )
         )
 
 
@@ -114,7 +134,7 @@ class _Planned:
             elif action == "move":
                 folder = one.value if one.value in folders else classes.get(one.value)
                 if folder is None:
-                    raise unknown("class", one.value, classes)
+                    raise unknown(_("class"), one.value, classes)
                 name = self._renamed(root, one.file, one.value) if flat else _in_folder(one.file, folder)
                 self._plan(root, one.file, root, name)
         _carried_out(self.moves, self.listing)
@@ -125,8 +145,14 @@ class _Planned:
         _checked(root, file, None, self.listing)
         parts = file.split(".")
         if len(parts) != 3 or not parts[1].isdecimal():
-            raise InputError(f"{self.listing}: {printable(file)} is not named like cat.12.jpg; {NOTHING}. Fix the list.")
-        _, number, ending = parts
+            raise InputError(
+                _(
+                    "{listing}: {file} is not named like cat.12.jpg; nothing was moved. Fix the list.",
+                    listing=self.listing,
+                    file=printable(file),
+                )
+            )
+        number, ending = parts[1:]
         free = int(number)
         while (new := root / f"{label}.{free}.{ending}") in self.taken or store.is_taken(new):
             free += 1
@@ -136,10 +162,12 @@ class _Planned:
         """Return the folder in which a photo lies: that of the test photos for one that is in training, too."""
         if one.kind == "leak" and one.action != "keep":
             if self.test is None or one.action == "move":
-                cure = "give the folder with --test DIR" if self.test is None else "drop it, or keep it"
-                raise InputError(
-                    f"{self.listing}: {printable(one.file)} is a test photo; {NOTHING}. {cure[0].upper()}{cure[1:]}."
-                )
+                told = {"listing": self.listing, "file": printable(one.file)}
+                if self.test is None:
+                    raise InputError(
+                        _("{listing}: {file} is a test photo; nothing was moved. Give the folder with --test DIR.", **told)
+                    )
+                raise InputError(_("{listing}: {file} is a test photo; nothing was moved. Drop it, or keep it.", **told))
             return self.test
         if self.test is not None and not (self.root / one.file).is_file() and (self.test / one.file).is_file():
             return self.test
@@ -147,10 +175,17 @@ class _Planned:
 
     def _plan(self, root: Path, file: str, place: Path, name: str) -> None:
         """Plan one move to a name that nobody has; the file must be there, and lie in the folder."""
-        old, _ = _checked(root, file, None, self.listing)
+        old, _other = _checked(root, file, None, self.listing)
         new, again = place / name, 2
         if not new.parent.resolve().is_relative_to(place.resolve()):
-            raise InputError(f"{self.listing}: {printable(new)} is outside {printable(place)}; {NOTHING}. Fix the list.")
+            raise InputError(
+                _(
+                    "{listing}: {new} is outside {place}; nothing was moved. Fix the list.",
+                    listing=self.listing,
+                    new=printable(new),
+                    place=printable(place),
+                )
+            )
         while new in self.taken or store.is_taken(new):
             new, again = (place / name).with_stem(f"{Path(name).stem}-{again}"), again + 1
         self.taken.add(new)
@@ -172,8 +207,11 @@ def _beside(path: Path, ending: str) -> Path:
 def _check_writable(place: Path) -> None:
     if place.is_symlink() or not store.can_be_written(place):
         raise OutputError(
-            f"{printable(place)}, where photos that are dropped go, cannot be written, or is a link; {NOTHING}. Change that, "
-            "or copy the photos to another folder."
+            _(
+                "{place}, where photos that are dropped go, cannot be written, or is a link; nothing was moved. Change that, "
+                "or copy the photos to another folder.",
+                place=printable(place),
+            )
         )
 
 
@@ -185,8 +223,18 @@ def _checked(root: Path, file: str, to: str | None, listing: str) -> tuple[Path,
     except (OSError, ValueError, RuntimeError) as error:  # a name that is too long, a zero byte, links in a ring
         if isinstance(error, InputError):
             raise
-        what = printable(file[:200]) + ("" if to is None else f" to {printable(to[:200])}")
-        raise InputError(f"{listing}: {what} cannot be moved ({str(error)[:200]}); {NOTHING}. Fix the list.") from error
+        told = {"listing": listing, "file": printable(file[:200]), "error": str(error)[:200]}
+        if to is None:
+            raise InputError(
+                _("{listing}: {file} cannot be moved ({error}); nothing was moved. Fix the list.", **told)
+            ) from error
+        raise InputError(
+            _(
+                "{listing}: {file} to {to} cannot be moved ({error}); nothing was moved. Fix the list.",
+                to=printable(to[:200]),
+                **told,
+            )
+        ) from error
 
 
 def _inside(root: Path, old: Path, new: Path, to: str | None, listing: str) -> tuple[Path, Path]:
@@ -194,30 +242,53 @@ def _inside(root: Path, old: Path, new: Path, to: str | None, listing: str) -> t
         new = new / old.name
     for path in (old, new):
         if not path.resolve().is_relative_to(root.resolve()):
-            raise InputError(f"{listing}: {printable(path)} is outside {printable(root)}; {NOTHING}. Fix the list.")
+            raise InputError(
+                _(
+                    "{listing}: {path} is outside {root}; nothing was moved. Fix the list.",
+                    listing=listing,
+                    path=printable(path),
+                    root=printable(root),
+                )
+            )
     if not old.is_file():
-        raise InputError(f"{listing}: {printable(old)} was not found; {NOTHING}. Fix the list.")
+        raise InputError(
+            _("{listing}: {old} was not found; nothing was moved. Fix the list.", listing=listing, old=printable(old))
+        )
     if to is not None and new.exists():
-        raise InputError(f"{listing}: {printable(new)} exists already; {NOTHING}. Give another name.")
+        raise InputError(
+            _(
+                "{listing}: {new} exists already; nothing was moved. Give another name.",
+                listing=listing,
+                new=printable(new),
+            )
+        )
     return old, new
 
 
 def _carried_out(moves: Sequence[tuple[Path, Path]], listing: str) -> int:
     """Move the photos; return how many."""
-    for column, what in ((0, "moved twice"), (1, "the place of two photos")):
+    doubles = (
+        N_("{listing}: {file} would be moved twice; nothing was moved. Fix the list."),
+        N_("{listing}: {file} would be the place of two photos; nothing was moved. Fix the list."),
+    )
+    for column, what in enumerate(doubles):
         # a link is a photo of its own, beside the one that it leads to
         times = Counter(move[column].parent.resolve() / move[column].name for move in moves)
         twice = next((place for place, number in times.items() if number > 1), None)
         if twice is not None:
-            raise InputError(f"{listing}: {printable(twice)} would be {what}; {NOTHING}. Fix the list.")
+            raise InputError(_(what, listing=listing, file=printable(twice)))
     for done, (old, new) in enumerate(moves):
         store.make_folder(new.parent)
         try:
             shutil.move(old, new)
         except OSError as error:
             raise OutputError(
-                f"{printable(old)} cannot be moved ({error.strerror}); {done} before it were. "
-                "Take those off the list and run it again."
+                _(
+                    "{old} cannot be moved ({error}); {done} before it were. Take those off the list and run it again.",
+                    old=printable(old),
+                    error=error.strerror,
+                    done=done,
+                )
             ) from error
     return len(moves)
 
@@ -229,8 +300,11 @@ def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], tab
     """Write a corrected copy of a table beside it, as CSV."""
     if labelled.task == "labels" and any(one.action == "move" for one in decisions):
         raise InputError(
-            f"the photos of {printable(source)} have several labels each, and a move gives one class; {NOTHING}. Correct the "
-            "labels in the table, or drop these photos."
+            _(
+                "the photos of {source} have several labels each, and a move gives one class; nothing was moved. Correct the "
+                "labels in the table, or drop these photos.",
+                source=printable(source),
+            )
         )
     paths = {posixpath.normpath(one.id): one for one in labelled.images}
     labels: dict[str, str | None] = {}
@@ -239,16 +313,26 @@ def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], tab
         if one.kind == "leak":  # about the test photo, which may have the name of a training photo
             if one.action != "keep":
                 raise InputError(
-                    f"{printable(one.file)} is a test photo, and {printable(source)} lists those for training; {NOTHING}. "
-                    "Drop it from the test table, and leave its decision empty."
+                    _(
+                        "{file} is a test photo, and {source} lists those for training; nothing was moved. Drop it from the "
+                        "test table, and leave its decision empty.",
+                        file=printable(one.file),
+                        source=printable(source),
+                    )
                 )
             counts["keep"] += 1
             continue
         image = paths.get(one.file)
         if image is None:
-            raise InputError(f"{printable(source)} has no photo {printable(one.file)}; {NOTHING}. Fix the list.")
+            raise InputError(
+                _(
+                    "{source} has no photo {file}; nothing was moved. Fix the list.",
+                    source=printable(source),
+                    file=printable(one.file),
+                )
+            )
         if one.action == "move" and one.value not in labelled.classes:
-            raise unknown("class", one.value, labelled.classes)
+            raise unknown(_("class"), one.value, labelled.classes)
         action = "keep" if one.action == "move" and one.value == image.label else one.action
         counts[action] += 1
         if action != "keep":
@@ -264,8 +348,21 @@ def _correct(source: str, labelled: ImageSet, decisions: Sequence[Decision], tab
 def tell(done: Repairs) -> Iterator[str]:
     """Yield what was done, line by line."""
     if done.table is not None:
-        left = count(done.dropped, "photo")
-        yield f"{count(done.moved, 'label')} changed, {left} left out; written to {printable(done.table)}"
+        yield ngettext(
+            "{n:,} label changed, {left} left out; written to {table}",
+            "{n:,} labels changed, {left} left out; written to {table}",
+            done.moved,
+            left=count(done.dropped, "photo"),
+            table=printable(done.table),
+        )
         return
-    yield f"{count(done.moved, 'photo')} moved" + (f", {done.dropped:,} dropped" if done.places else "")
-    yield from (f"dropped photos are in {printable(place)}" for place in done.places)
+    if done.places:
+        yield ngettext(
+            "{n:,} photo moved, {dropped:,} dropped",
+            "{n:,} photos moved, {dropped:,} dropped",
+            done.moved,
+            dropped=done.dropped,
+        )
+    else:
+        yield ngettext("{n:,} photo moved", "{n:,} photos moved", done.moved)
+    yield from (_("dropped photos are in {place}", place=printable(place)) for place in done.places)

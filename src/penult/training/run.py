@@ -13,6 +13,7 @@ from penult.bundle import Bundle
 from penult.embed import Embedding
 from penult.evaluate import Evaluation, LearningCurve
 from penult.frames import read_frame, short
+from penult.i18n import _
 from penult.texts import percent, printable
 
 
@@ -73,7 +74,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """Return the verdict, the counts, and every figure that still stands in the run folder."""
-        rows: list[tuple[str, object]] = [("run", printable(self.folder)), *self.metrics["classes"].items()]
+        rows: list[tuple[str, object]] = [(_("run"), printable(self.folder)), *self.metrics["classes"].items()]
         rows += [(name, count) for name, count in self.metrics["images"].items() if name in ("test", "failed")]
         names = [Path(name) for name in self.metrics["figures"] if name.endswith(".png")]
         drawn = [(self.folder / "figures" / name, name.stem.replace("_", " ")) for name in names]

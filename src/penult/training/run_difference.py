@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from penult import html
-from penult.texts import count, percent, printable
+from penult.i18n import _, ngettext
+from penult.texts import percent, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,47 +110,70 @@ class RunDifference:
     def verdict(self) -> str:
         """Return in a sentence whether the present run is better, as far as the photos tell."""
         if not self.oof.scores:
-            return "The runs have no measured photo in common, so their scores cannot be compared."
+            return _("The runs have no measured photo in common, so their scores cannot be compared.")
         score = self.oof.scores[0]
         if all(one.difference == one.low == one.high == 0 for one in self.oof.scores[1:]) and not (
             self.oof.right + self.oof.wrong
         ):
-            return f"Both runs give the same answers to the {count(score.photos, 'photo')} that both measured."
+            return ngettext(
+                "Both runs give the same answers to the {n:,} photo that both measured.",
+                "Both runs give the same answers to the {n:,} photos that both measured.",
+                score.photos,
+            )
         if not score.clear:
-            return f"No clear difference of accuracy on the {count(score.photos, 'photo')} that both runs measured."
-        better = "better" if score.difference > 0 else "worse"
-        return f"The present run is {better}: {_moved(score)} on the {count(score.photos, 'photo')} that both runs measured."
+            return ngettext(
+                "No clear difference of accuracy on the {n:,} photo that both runs measured.",
+                "No clear difference of accuracy on the {n:,} photos that both runs measured.",
+                score.photos,
+            )
+        if score.difference > 0:
+            return ngettext(
+                "The present run is better: {change} on the {n:,} photo that both runs measured.",
+                "The present run is better: {change} on the {n:,} photos that both runs measured.",
+                score.photos,
+                change=_moved(score),
+            )
+        return ngettext(
+            "The present run is worse: {change} on the {n:,} photo that both runs measured.",
+            "The present run is worse: {change} on the {n:,} photos that both runs measured.",
+            score.photos,
+            change=_moved(score),
+        )
 
     def lines(self, most: int = 10) -> Iterator[str]:
         """Yield what changed line by line, with at most so many files of each kind."""
         yield f"{printable(self.former)} -> {printable(self.present)}: {self.verdict()}"
-        yield from _part_lines("out of fold", self.oof, most)
+        yield from _part_lines(False, self.oof, most)
         if self.test is not None:
-            yield from _part_lines("test photos", self.test, most)
+            yield from _part_lines(True, self.test, most)
         changed = [f"{printable(one.file)}: {printable(one.former)} -> {printable(one.present)}" for one in self.relabelled]
-        yield from _listed("label changed", "labels changed", changed, most)
-        for what, files in (("added", self.added), ("removed", self.removed)):
-            yield from _listed(f"photo {what}", f"photos {what}", [printable(file) for file in files], most)
-        for what, names in (("added", self.classes_added), ("removed", self.classes_removed)):
-            yield from _listed(f"class {what}", f"classes {what}", [printable(name) for name in names], most)
+        n, added, removed = len(changed), len(self.added), len(self.removed)
+        yield from _listed(ngettext("{n:,} label changed", "{n:,} labels changed", n), changed, most)
+        yield from _listed(ngettext("{n:,} photo added", "{n:,} photos added", added), self.added, most)
+        yield from _listed(ngettext("{n:,} photo removed", "{n:,} photos removed", removed), self.removed, most)
+        added, removed = len(self.classes_added), len(self.classes_removed)
+        yield from _listed(ngettext("{n:,} class added", "{n:,} classes added", added), self.classes_added, most)
+        yield from _listed(ngettext("{n:,} class removed", "{n:,} classes removed", removed), self.classes_removed, most)
         for name, old, new in self.settings:
             yield f"{name}: {printable(str(old))} -> {printable(str(new))}"
-        yield from (f"note: {note}" for note in self.notes)
+        yield from (_("note: {note}", note=note) for note in self.notes)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
         rows = [
-            (f"{one.metric.replace('_', ' ')}, {where}", _shown(one, one.former), _shown(one, one.present), _moved(one))
-            for where, part in (("out of fold", self.oof), ("test photos", self.test or PartDifference()))
+            (_scored(one, test), _shown(one, one.former), _shown(one, one.present), _moved(one))
+            for test, part in ((False, self.oof), (True, self.test or PartDifference()))
             for one in part.scores
         ]
         counts = [
-            ("became right", len(self.oof.right)), ("became wrong", len(self.oof.wrong)),
-            ("labels changed", len(self.relabelled)), ("photos added", len(self.added)), ("photos removed", len(self.removed)),
+            (_("became right"), len(self.oof.right)), (_("became wrong"), len(self.oof.wrong)),
+            (_("labels changed"), len(self.relabelled)), (_("photos added"), len(self.added)),
+            (_("photos removed"), len(self.removed)),
         ]  # fmt: skip
-        tables = html.table(("", "former", "present", "difference"), rows), html.table(("", "photos"), counts)
+        scores = html.table(("", _("former"), _("present"), _("difference")), rows)
+        tables = scores, html.table(("", _("photos")), counts)
         return html.result(self.verdict(), *tables, *(html.tag("p", note) for note in self.notes))
 
 
@@ -162,23 +186,38 @@ def _part_dict(part: PartDifference) -> dict[str, Any]:
     }
 
 
-def _part_lines(where: str, part: PartDifference, most: int) -> Iterator[str]:
+def _part_lines(test: bool, part: PartDifference, most: int) -> Iterator[str]:
     for one in part.scores:
-        name = one.metric.replace("_", " ")
-        yield f"{name}, {where}: {_shown(one, one.former)} -> {_shown(one, one.present)}, {_moved(one)}"
-    for what, changes in (("right", part.right), ("wrong", part.wrong)):
-        told = [
-            f"{printable(c.file)} ({printable(c.label)}): {printable(c.former)} -> {printable(c.present)}" for c in changes
-        ]
-        yield from _listed(f"photo became {what}, {where}", f"photos became {what}, {where}", told, most)
+        yield f"{_scored(one, test)}: {_shown(one, one.former)} -> {_shown(one, one.present)}, {_moved(one)}"
+    right, wrong = len(part.right), len(part.wrong)
+    if test:
+        heads = (
+            ngettext("{n:,} photo became right, test photos", "{n:,} photos became right, test photos", right),
+            ngettext("{n:,} photo became wrong, test photos", "{n:,} photos became wrong, test photos", wrong),
+        )
+    else:
+        heads = (
+            ngettext("{n:,} photo became right, out of fold", "{n:,} photos became right, out of fold", right),
+            ngettext("{n:,} photo became wrong, out of fold", "{n:,} photos became wrong, out of fold", wrong),
+        )
+    for head, changes in zip(heads, (part.right, part.wrong), strict=True):
+        told = [f"{c.file} ({printable(c.label)}): {printable(c.former)} -> {printable(c.present)}" for c in changes]
+        yield from _listed(head, told, most)
 
 
-def _listed(one: str, many: str, lines: Sequence[str], most: int) -> Iterator[str]:
+def _scored(score: ScoreChange, test: bool) -> str:
+    """Return what a score is of: `log loss, out of fold`."""
+    names = {"accuracy": _("accuracy"), "log_loss": _("log loss")}
+    name = names.get(score.metric, score.metric)
+    return _("{score}, test photos", score=name) if test else _("{score}, out of fold", score=name)
+
+
+def _listed(head: str, lines: Sequence[str], most: int) -> Iterator[str]:
     if lines:
-        yield f"{count(len(lines), one, many)}"
-        yield from (f"  {line}" for line in lines[:most])
+        yield head
+        yield from (f"  {printable(line)}" for line in lines[:most])
     if len(lines) > most:
-        yield f"  {len(lines) - most:,} more (--json lists all)"
+        yield _("  {n:,} more (--json lists all)", n=len(lines) - most)
 
 
 def _shown(score: ScoreChange, value: float) -> str:
@@ -189,5 +228,6 @@ def _moved(score: ScoreChange) -> str:
     """Return `+2.3 points (95% interval +0.6 to +4.0)`."""
     if score.metric == "accuracy":
         change, low, high = (f"{100 * value:+.1f}" for value in (score.difference, score.low, score.high))
-        return f"{change} points (95% interval {low} to {high})"
-    return f"{score.difference:+.4f} (95% interval {score.low:+.4f} to {score.high:+.4f})"
+        return _("{change} points (95% interval {low} to {high})", change=change, low=low, high=high)
+    change, low, high = (f"{value:+.4f}" for value in (score.difference, score.low, score.high))
+    return _("{change} (95% interval {low} to {high})", change=change, low=low, high=high)

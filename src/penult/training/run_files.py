@@ -14,8 +14,8 @@ from penult.bundle import Bundle
 from penult.bundle.model import MOST_PHOTOS
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import PenultError
+from penult.i18n import ngettext
 from penult.predict import Predictions, Predictor
-from penult.texts import count
 from penult.training.data import TrainingData
 from penult.training.stored import STEP, StoredFeatures
 
@@ -91,8 +91,19 @@ def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
 
 def unlabelled_note(rest: Mapping[str, int]) -> str:
     """Return what to tell of the photos of the training table that have no label."""
-    failed = f"; {rest['unreadable']:,} could not be read" if rest["unreadable"] else ""
-    return f"{count(rest['photos'], 'photo')} without a label: predicted, not learnt; see unlabelled_predictions.csv{failed}"
+    if rest["unreadable"]:
+        return ngettext(
+            "{n:,} photo without a label: predicted, not learnt; see unlabelled_predictions.csv; {failed:,} could not be read",
+            "{n:,} photos without a label: predicted, not learnt; see unlabelled_predictions.csv; {failed:,} could not be "
+            "read",
+            rest["photos"],
+            failed=rest["unreadable"],
+        )
+    return ngettext(
+        "{n:,} photo without a label: predicted, not learnt; see unlabelled_predictions.csv",
+        "{n:,} photos without a label: predicted, not learnt; see unlabelled_predictions.csv",
+        rest["photos"],
+    )
 
 
 def serving_parts(

@@ -15,8 +15,8 @@ from penult.audit.pairs import UnionFind
 from penult.embed import Embedding
 from penult.errors import InputError
 from penult.evaluate import Cause, Evaluation, shift
+from penult.i18n import _, ngettext
 from penult.predict import Predictions
-from penult.texts import count
 from penult.training.data import TrainingData
 
 SIZES = 60  # photos of a part whose size is looked up
@@ -91,7 +91,7 @@ def _more_alike(
         return int((seen & (names == names[nearest])).sum())
 
     drawn = []
-    for _ in range(DRAWS):
+    for _i in range(DRAWS):
         dealt = np.empty_like(groups)
         dealt[order] = groups[np.lexsort((rng.random(len(y)), y))]
         drawn.append(together(dealt))
@@ -116,12 +116,18 @@ def too_small(done: Embedding | None, photos: int, scores: Mapping[str, Any]) ->
     if side < LARGE * seen:
         return None
     name = done.backbones[0].name.partition(":")[0]
-    found = (
-        f"the photos are about {side:,.0f} pixels a side and the networks see {seen}: "
-        f"what is smaller than {count(round(2 * side / seen), 'pixel')} may be lost"
+    found = ngettext(
+        "the photos are about {side:,.0f} pixels a side and the networks see {seen}: what is smaller than {n:,} pixel may be "
+        "lost",
+        "the photos are about {side:,.0f} pixels a side and the networks see {seen}: what is smaller than {n:,} pixels may be "
+        "lost",
+        round(2 * side / seen),
+        side=side,
+        seen=seen,
     )
     larger = min(512, 32 * round(min(side, 2 * seen) / 32))
-    return Cause("size", found, f"try -b {name}:{larger}, or cut the photos into tiles, or crop them to what matters")
+    cure = _("try -b {network}, or cut the photos into tiles, or crop them to what matters", network=f"{name}:{larger}")
+    return Cause("size", found, cure)
 
 
 def _weak(scores: Mapping[str, Any]) -> bool:

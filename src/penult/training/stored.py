@@ -20,6 +20,7 @@ from penult.arrays import Array
 from penult.backbones import Backbone
 from penult.engines import Compute
 from penult.errors import InputError
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.pixels.preparing import memory_bytes
 
@@ -109,7 +110,11 @@ def open_shards(address: str, beside: Path | None = None) -> StoredFeatures:
     images = pictures.images()
     same = [i for i, one in enumerate(images) if one.shape == images[-1].shape]  # a model file has pictures of one size
     failures = {id: Failure(reason, detail) for id, reason, detail in X.failures(LISTED)}
-    lost = f"{X.failed:,} images have no features, {LISTED:,} of them are in skipped.csv." if X.failed > LISTED else ""
+    lost = (
+        _("{failed:,} images have no features, {listed:,} of them are in skipped.csv.", failed=X.failed, listed=LISTED)
+        if X.failed > LISTED
+        else ""
+    )
     return StoredFeatures(
         source=address,
         X=X,
@@ -165,17 +170,23 @@ def of_files(reader: store.RowReader, paths: Sequence[str], names: Sequence[str]
     """
     first, X = reader.headers[0], FileRows(reader)
     if first.label is None:
-        raise InputError(f"{', '.join(paths)} have no data set `label`; write one class number for each row into it.")
+        raise InputError(
+            _("{paths} have no data set `label`; write one class number for each row into it.", paths=", ".join(paths))
+        )
     sums = []
     for rows in reader.scan(0, len(X)):
         if not np.isfinite(rows).all():
-            raise InputError(f"rows of {', '.join(paths)} contain NaN or infinite values; write the files again.")
+            raise InputError(
+                _("rows of {paths} contain NaN or infinite values; write the files again.", paths=", ".join(paths))
+            )
         sums.append(store.row_digests(rows))
     digests, numbers = np.concatenate(sums), np.arange(len(X))
     known = names or first.train_files
     notes = [first.note] if first.note else []
     if first.test:
-        notes.append(f"{first.test:,} test rows of the files were not looked at: give them to `penult predict --features`.")
+        notes.append(
+            _("{test:,} test rows of the files were not looked at: give them to `penult predict --features`.", test=first.test)
+        )
     return StoredFeatures(
         source=", ".join(paths),
         X=X,

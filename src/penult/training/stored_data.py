@@ -20,6 +20,7 @@ from penult.audit import Pairs, copies_outside
 from penult.audit.pairs import UnionFind
 from penult.errors import InputError
 from penult.fit import group_copies
+from penult.i18n import _
 from penult.images import natural_key
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, Split, TrainingData, check_label_counts, check_rows, lone_classes
@@ -53,8 +54,12 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
         return _made(stored, labels, rows[order], own, near, alone or ())
     if labels.Y is not None:
         raise InputError(
-            f"several labels a photo are learnt in memory, and {X.shape[0]:,} rows of {X.shape[1]:,} numbers do not fit; "
-            "allow more memory, or train on a part of them."
+            _(
+                "several labels a photo are learnt in memory, and {rows:,} rows of {columns:,} numbers do not fit; "
+                "allow more memory, or train on a part of them.",
+                rows=X.shape[0],
+                columns=X.shape[1],
+            )
         )
     _check_head(stored, options)
     memory = memory_bytes() if options.memory is None else options.memory
@@ -63,9 +68,11 @@ def from_stored(stored: StoredFeatures, labels: RowLabels, options: TrainOptions
     budget = min(memory, some * max(MOST, fewest), max(memory * 4 // SHARE, some * fewest))
     drawn = heads.sample_rows(X, y, groups, budget, options.seed)
     sample = np.arange(len(y)) if drawn is None else drawn
-    told = (
-        f"the model learns all {len(y):,} images; scores, copies, labels in doubt, outliers, novelty, the map and the report "
-        f"are of {len(sample):,} of them, drawn at random by class."
+    told = _(
+        "the model learns all {n:,} images; scores, copies, labels in doubt, outliers, novelty, the map and the "
+        "report are of {sample:,} of them, drawn at random by class.",
+        n=len(y),
+        sample=len(sample),
     )
     own = X[sample], y[sample], None if groups is None else groups[sample]
     data = _made(stored, labels, rows[sample], own, near, (told,))
@@ -132,9 +139,16 @@ def _check_head(stored: StoredFeatures, options: TrainOptions) -> None:
     n, d = stored.X.shape
     if options.head not in STREAMED:
         raise InputError(
-            f"the {n:,} rows of {d:,} features take more memory than there is, and the head {options.head} needs all of them "
-            f"at once; give --head {' or '.join(STREAMED)}, which read them in slices, or more --memory "
-            f"({COPIES * 4 * n * d / 1e9:,.1f} GB)."
+            _(
+                "the {n:,} rows of {d:,} features take more memory than there is, and the head {head} needs all of "
+                "them at once; give --head {streamed}, which read them in slices, or more --memory ({copies:,.1f} "
+                "GB).",
+                n=n,
+                d=d,
+                head=options.head,
+                streamed=" or ".join(STREAMED),
+                copies=COPIES * 4 * n * d / 1e9,
+            )
         )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from penult import images
 from penult.arrays import row_chunks
 from penult.errors import InputError
+from penult.i18n import _
 from penult.images import Image, ImageSet, LabelNormalizer, TableOptions, kaggle_label, natural_key, quoted
 from penult.images.labels import missing_names, similar_names
 from penult.images.name_groups import group_pattern
@@ -76,8 +77,12 @@ def read_labels(
             codes, names = _encoded(n + len(lost), ([_by_name(one) for one in ids] for ids in every), meant)
     if not names:
         raise InputError(
-            f"none of the {len(codes):,} images of {printable(stored.source)} has a label; give a CSV that lists them with "
-            "--labels, or embed a folder of class folders, or images whose source has a column of labels."
+            _(
+                "none of the {codes:,} images of {source} has a label; give a CSV that lists them with --labels, or "
+                "embed a folder of class folders, or images whose source has a column of labels.",
+                codes=len(codes),
+                source=printable(stored.source),
+            )
         )
     order = _class_order(stored, names, classes)
     place = np.array([order.index(name) for name in names], np.intp)
@@ -86,7 +91,7 @@ def read_labels(
         counts = dict(zip(order, np.bincount(codes[codes >= 0], minlength=len(order)).tolist(), strict=True))
         notes = (*notes, *meant.notes("labels"), *missing_names(order), *similar_names(counts))
     if left := int((codes < 0).sum()):
-        notes = (*notes, f"{left:,} of {len(codes):,} images have no label and were left out.")
+        notes = (*notes, _("{left:,} of {codes:,} images have no label and were left out.", left=left, codes=len(codes)))
     return RowLabels(codes[:n], tuple(order), _groups(stored, groups, listed), notes, codes[n:])
 
 
@@ -127,8 +132,13 @@ def _class_order(stored: StoredFeatures, names: Sequence[str], classes: Sequence
         return list(names) if stored.codes is not None else sorted(names, key=natural_key)
     if strange := sorted(set(names) - set(classes), key=natural_key):
         raise InputError(
-            f"{printable(stored.source)} has labels that are not classes of the model: {quoted(strange)}; the model's "
-            f"classes: {quoted(classes)}. Rename or remove them."
+            _(
+                "{source} has labels that are not classes of the model: {strange}; the model's classes: {classes}. "
+                "Rename or remove them.",
+                source=printable(stored.source),
+                strange=quoted(strange),
+                classes=quoted(classes),
+            )
         )
     return list(classes)
 
@@ -154,13 +164,15 @@ def _label_sets(
     matrix = images.label_matrix(found, names)
     if matrix is None:
         strange = quoted(sorted(set(found.classes) - set(names), key=natural_key))
-        raise InputError(f"the table has labels that the model does not know: {strange}; rename or remove them.")
+        raise InputError(
+            _("the table has labels that the model does not know: {strange}; rename or remove them.", strange=strange)
+        )
     place, n = {image.id: i for i, image in enumerate(found.images)}, len(stored.X)
     rows = np.fromiter((place.get(id, -1) for ids in _ids(stored) for id in ids), np.intp, n)
     Y = np.full((n, len(names)), np.nan, np.float32)
     Y[rows >= 0] = matrix[rows[rows >= 0]]
     left = int((rows < 0).sum())
-    told = (f"{left:,} of {n:,} images have no label and were left out.",) if left else ()
+    told = (_("{left:,} of {n:,} images have no label and were left out.", left=left, n=n),) if left else ()
     return RowLabels(np.where(rows >= 0, 0, -1), names, groups, (*notes, *told), Y=Y)
 
 
@@ -180,8 +192,12 @@ def _groups(stored: StoredFeatures, wanted: str | None, listed: Mapping[str, Ima
             at += 1
     if not index:
         raise InputError(
-            f"the groups '{printable(wanted)}' match the name of no image in {printable(stored.source)}; give a regular "
-            r"expression that does, such as 'person\d+', or a column of the CSV of --labels."
+            _(
+                "the groups '{wanted}' match the name of no image in {source}; give a regular expression that does, "
+                "such as 'person\\d+', or a column of the CSV of --labels.",
+                wanted=printable(wanted),
+                source=printable(stored.source),
+            )
         )
     alone = out < 0
     out[alone] = len(index) + np.arange(alone.sum())

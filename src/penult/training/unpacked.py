@@ -18,6 +18,7 @@ import numpy as np
 
 from penult.arrays import row_chunks
 from penult.errors import OutputError, ProgressCallback
+from penult.i18n import _
 from penult.solver import placed_elsewhere
 from penult.texts import printable
 from penult.training.data import TrainingData
@@ -41,15 +42,22 @@ def unpacked(data: TrainingData, folder: Path, progress: ProgressCallback) -> Tr
     kind = np.dtype(data.stored.dtype)
     size = n * d * kind.itemsize
     if shutil.disk_usage(folder).free < SPARE * size:
-        said = f"the disk has no space for a copy of the rows ({size / 1e9:,.1f} GB): they are unpacked again at each pass."
+        said = _(
+            "the disk has no space for a copy of the rows ({size:,.1f} GB): they are unpacked again at each pass.",
+            size=size / 1e9,
+        )
         return replace(data, notes=(*data.notes, said))
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             X = _copied(data.every.X, kind, file, progress)
     except OSError as error:
         raise OutputError(
-            f"a copy of the rows ({size / 1e9:,.1f} GB) cannot be written to {printable(folder)} ({error.strerror}); give "
-            "another folder with --out."
+            _(
+                "a copy of the rows ({size:,.1f} GB) cannot be written to {folder} ({error}); give another folder with --out.",
+                size=size / 1e9,
+                folder=printable(folder),
+                error=error.strerror,
+            )
         ) from error
     return replace(data, every=replace(data.every, X=X))
 
