@@ -91,7 +91,8 @@ def add_backbones(p: Parser, several_views: bool = False) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="a network: built in, timm's, keras:NAME, NAME@WEIGHTS, model.onnx, or a preset (lite+, lite, blog2017, modern). "
+        help="a network: built in, timm's, keras:NAME, hf:OWNER/NAME (ONNX of the Hugging Face hub), NAME@WEIGHTS, "
+        "model.onnx, or a preset (lite+, lite, blog2017, modern). "
         "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
         "concatenated (default: see `penult backbones`)",
     )
@@ -120,9 +121,9 @@ def add_backbones(p: Parser, several_views: bool = False) -> None:
     )
     model.add_argument(
         "--pooling",
-        choices=("mean", "mean+max", "stages"),
-        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks; default: the "
-        "backbone's own)",
+        choices=("mean", "mean+max", "stages", "cls", "pooler"),
+        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks); of hf: networks mean: the "
+        "patches' mean, cls: the class token, pooler: the network's own pooling (default: the backbone's own)",
     )
 
 
@@ -306,12 +307,12 @@ def find_networks(args: argparse.Namespace, progress: ProgressCallback) -> list[
 
 
 def recipe(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Return what --recipe says. Raises `InputError` where no backbone is an ONNX file, the only ones that need it."""
+    """Return what --recipe says. Raises `InputError` where no backbone is an ONNX file: other networks bring their own."""
     if not args.recipe:
         return None
     from penult import zoo
 
-    if not any(".onnx" in name.lower() for name in args.backbone or ()):
+    if not any(".onnx" in name.lower() or name.startswith("hf:") for name in args.backbone or ()):
         raise InputError(
             "--recipe is the preprocessing of an ONNX file, and no -b names one; other networks bring their own "
             "(--fit and NAME:SIZE change it)."

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from penult import store, zoo
 from penult.backbones import Backbone
-from penult.backbones.backbone import Pooling
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import DecisionRequest
@@ -57,7 +56,7 @@ class TrainOptions:
     out: str = "penult-run"
     backbones: tuple[str, ...] = DEFAULT
     crop_mode: CropMode | None = None
-    pooling: Pooling | None = None
+    pooling: str | None = None
     head: str = "blend"
     clip: float | Literal["auto"] = "auto"
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None

@@ -37,11 +37,11 @@ def find_backbone(
     """Return the backbone called `name`, its recipe changed by `changes`.
 
     Names: a built-in network; any of timm's (`resnet50`, `hf-hub:owner/model`); `keras:ResNet50` and all of
-    `keras.applications`; `NAME@FILE` with weights of one's own; a path that ends in `.onnx`; each with `:SIZE`, `:crop+squash`
-    (or another crop mode) and `:POOLING` behind it; what is given as an argument counts more. Networks that are not built in
-    are converted once, in a process of its own, and kept in `cache` (None: the user's cache folder; False, or where that
-    cannot be written: a folder that goes with this process). `recipe` describes an ONNX file that has no recipe file beside
-    it.
+    `keras.applications`; `hf:owner/name`, an ONNX file of the Hugging Face hub; `NAME@FILE` with weights of one's own; a path
+    that ends in `.onnx`; each with `:SIZE`, `:crop+squash` (or another crop mode) and `:POOLING` behind it; what is given as
+    an argument counts more. Networks that are not built in are converted once, in a process of its own, and kept in `cache`
+    (None: the user's cache folder; False, or where that cannot be written: a folder that goes with this process). `recipe`
+    describes an ONNX file that has no recipe file beside it, or counts more than what the repository of an `hf:` name says.
 
     Raises `UnknownName`, `MissingExtra`, `InputError` (weights that cannot be had or do not fit, a network without one
     vector an image), `DamagedFile`, `OutputError`.
@@ -53,8 +53,11 @@ def find_backbone(
     label = label if spec.pooling is None else f"{label}:{pooling}"
     if spec.source == "built-in":
         return replace(backbones.find_builtin(spec.name, pooling, **changes), name=label)
-    # all else than the size is done to pixels, or by the nodes in front, after the conversion
-    spec = with_recipe_file(replace(spec, size=changes.pop("size", None)), recipe)
+    poolings = SOURCES[spec.source].poolings
+    if poolings and pooling not in {None, *poolings}:
+        raise unknown("pooling", str(pooling), poolings)
+    # all else than the size, and the pooling of some, is done to pixels, or by the nodes in front, after the conversion
+    spec = with_recipe_file(replace(spec, size=changes.pop("size", None), pooling=pooling), recipe)
     entry = model_cache.entry_of(spec, store.cache_root(cache))
     found = model_cache.get(entry)
     chosen = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
@@ -63,7 +66,7 @@ def find_backbone(
         entry = model_cache.entry_of(spec, store.cache_root(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)
-    if pooling not in {None, found.pooling}:
+    if not poolings and pooling not in {None, found.pooling}:
         raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
     found = replace(found, name=label)  # its file may have had another name when it was converted
     return found.with_recipe(**changes) if changes else found
@@ -89,9 +92,9 @@ def catalog_folder(name: str, cache: str | Path | bool | None = None) -> Path | 
 
 def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -> ModelSpec:
     """Return the spec with the recipe that was given or, for a file of a network, that lies beside it."""
-    if not SOURCES[spec.source].suffix:
+    if not (SOURCES[spec.source].suffix or spec.source == "hub"):
         return spec
-    if recipe is None:
+    if recipe is None and SOURCES[spec.source].suffix:
         file = recipe_file.beside(spec.name)
         recipe = recipe_file.read(file) if file.is_file() else None
     if recipe is None:

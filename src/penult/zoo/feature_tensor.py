@@ -41,7 +41,7 @@ class GraphView:
     """The main graph of a model, for one image; `makers` has the node of every tensor that a node makes, in order."""
 
     def __init__(self, model: Any, inputs: Mapping[str, Sequence[int]]):
-        self._graph = model.graph
+        self._graph, self.inputs = model.graph, inputs
         self._nhwc = any(shape[1] != 3 for shape in inputs.values())
         self.tensors = onnx_shapes.infer(model, inputs)
         self.outputs = [value.name for value in model.graph.output]

@@ -62,11 +62,12 @@ def entry_of(spec: ModelSpec, cache: Path) -> store.CacheEntry:
     if file is not None:
         digest = checkpoint.of_file(file)  # says what is wrong with an empty file
         digest = onnx_external.digest(file) if is_file else digest  # with the weights that lie beside it
+    changes = {"size": spec.size, "pooling": spec.pooling if spec.pooling in SOURCES[spec.source].poolings else None}
     facts = {
         "kind": spec.source,
         "name": Path(spec.name).name if is_file else spec.name,
         "file": digest,
-        "changes": {} if spec.size is None else {"size": spec.size},
+        "changes": {key: value for key, value in changes.items() if value is not None},
         "recipe": None if spec.recipe is None else dict(spec.recipe),
         "output": spec.output,
         "version": VERSION,

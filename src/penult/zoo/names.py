@@ -1,4 +1,4 @@
-"""How networks are named: NAME, NAME@FILE, keras:NAME, model.onnx, and presets that stand for several.
+"""How networks are named: NAME, NAME@FILE, keras:NAME, hf:OWNER/NAME, model.onnx, and presets that stand for several.
 
 Behind each may stand, in any order, an input size, what is seen of a photo and a pooling: NAME:320, NAME:320:crop+squash,
 NAME:320:squash:stages.
@@ -14,8 +14,20 @@ from penult import backbones
 from penult.backbones.backbone import POOLINGS
 from penult.errors import InputError
 from penult.pixels import CROP_MODES
-from penult.zoo.sources import SOURCES, ModelSpec
+from penult.zoo import hub_files
+from penult.zoo.sources import SOURCES, TOKEN_POOLINGS, ModelSpec
 
+# keras.applications, in Keras's spelling; timm's names have small letters only.
+KERAS = frozenset({
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
+    "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5",
+    "EfficientNetB6", "EfficientNetB7", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
+    "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S",
+    "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small",
+    "NASNetLarge", "NASNetMobile", "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2",
+    "VGG16", "VGG19", "Xception",
+})  # fmt: skip
 PRESETS: dict[str, tuple[str, ...]] = {
     "default": ("efficientnet_lite1:288:crop:stages", "efficientnet_lite2:288:squash"),
     "lite+": ("efficientnet_lite1:320:crop:stages", "efficientnet_lite2:288:crop+squash"),
@@ -57,17 +69,21 @@ def understand(text: str) -> ModelSpec:
     """Return the parts of a name.
 
     What follows `@` is a file where one is there; else it belongs to the name, for the revisions of a hub, which only
-    `hf-hub:` names have. Raises `InputError` for a file that is missing.
+    `hf-hub:` and `hf:` names have (the latter no files). A name of Keras's applications in their spelling is theirs.
+    Raises `InputError` for a file that is missing, and for a name that no repository of the hub can have.
     """
-    name, file = _split_file(text)
+    name, file = (text, None) if text.startswith(hub_files.PREFIX) else _split_file(text)
     name, settings = split_settings(name)
     if file is not None and not settings and not _is_file(file):
         file, settings = split_settings(file)
     size, crop_mode, pooling = (settings.get(key) for key in ("size", "crop_mode", "pooling"))
     tail = joined(f"@{Path(file).name}" if file else "", {} if size is None else {"size": size})
+    name = f"{SOURCES['keras'].prefix}{name}" if name in KERAS else name
     for key, source in SOURCES.items():
         if source.prefix and name.startswith(source.prefix):
             inner = _nonempty(name.removeprefix(source.prefix), text)
+            if key == "hub":
+                hub_files.parse(inner)
             return ModelSpec(key, inner, file, size, crop_mode, pooling, label=name + tail)
         if source.suffix and name.lower().endswith(source.suffix):
             if file is not None:
@@ -111,7 +127,10 @@ def split_settings(name: str) -> tuple[str, dict[str, Any]]:
     found: dict[str, Any] = {}
     while True:
         rest, _, word = name.rpartition(":")
-        known = {"size": word.isdecimal() and len(word) <= 4, "crop_mode": word in CROP_MODES, "pooling": word in POOLINGS}
+        known = {
+            "size": word.isdecimal() and len(word) <= 4, "crop_mode": word in CROP_MODES,
+            "pooling": word in POOLINGS or word in TOKEN_POOLINGS,
+        }  # fmt: skip
         kind = next((kind for kind, fits in known.items() if fits and kind not in found), None)
         if kind is None or not rest:
             return name, found

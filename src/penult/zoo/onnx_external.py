@@ -37,17 +37,20 @@ def digest(path: Path | str) -> str:
     return digest_with(path, hashlib.sha256(data).hexdigest(), names)
 
 
-def digest_with(path: Path | str, model: str, names: Iterable[str]) -> str:
+def digest_with(path: Path | str, model: str, names: Iterable[str], within: Path | None = None) -> str:
     """Return one digest of a model with the sha256 `model` and of the files that it names; without those, the model's own."""
-    files = find(path, names)
+    files = find(path, names, within)
     if not files:
         return model
     lines = [model, *(f"{name} {untrusted.sha256(file)}" for name, file in sorted(files.items()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
-    """Return where the files are that a model names. Raises `InputError` with all that cannot be read."""
+def find(path: Path | str, names: Iterable[str], within: Path | None = None) -> dict[str, Path]:
+    """Return where the files are that a model names; links may lead `within` a folder (default: the model's).
+
+    Raises `InputError` with all that cannot be read.
+    """
     folder, wanted, what = Path(path).parent, sorted(set(names)), printable(path)
     if len(wanted) > _MOST_FILES:
         raise InputError(
@@ -64,7 +67,7 @@ def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
             f"{what} keeps its weights in {listed(missing)}, which {be} not beside it; copy {them} into "
             f"{printable(folder.absolute())} (exporters write both), or export again with external_data=False."
         )
-    real = folder.resolve()
+    real = (within or folder).resolve()
     if led := [name for name in wanted if not (folder / name).resolve().is_relative_to(real)]:
         raise InputError(
             f"{what} keeps weights in {listed(led)}, a link that leads out of its folder; put the file itself beside the "
@@ -76,7 +79,7 @@ def find(path: Path | str, names: Iterable[str]) -> dict[str, Path]:
     return {name: folder / name for name in wanted}
 
 
-def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
+def load(model: Any, tensors: Iterable[Any], path: Path | str, within: Path | None = None) -> list[str]:
     """Put the numbers that stand in other files into their tensors, and return the names of these files.
 
     Raises `InputError` for files that are not there or must not be read, `DamagedFile` for pieces that do not fit.
@@ -86,7 +89,7 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str) -> list[str]:
     external = (t for t in tensors if t.data_location == TensorProto.EXTERNAL or t.external_data)
     outside = [(tensor, _place(tensor, path)) for tensor in external]
     names = sorted({place["location"] for _, place in outside})
-    files = find(path, names)
+    files = find(path, names, within)
     if not outside:
         return names
     total = sum(_size(tensor, path) for tensor, _ in outside)

@@ -40,7 +40,7 @@ def load(spec: ModelSpec) -> LoadedModel:
         recipe = _recipe(spec, taken)
         view = GraphView(model, {taken.name: taken.shape(recipe.size)})
         choice = feature_tensor.choose(view, spec.output)
-        _cut(model, view, choice)
+        cut(model, view, choice)
         onnx_graph.prune(model)
         body = preprocessing.finish(model, recipe.size) if taken.preprocessed else onnx_graph.to_bytes(model)
     except PenultError as error:
@@ -74,7 +74,7 @@ def _recipe(spec: ModelSpec, taken: ImageInput) -> Recipe:
     return recipe
 
 
-def _cut(model: Any, view: GraphView, choice: FeatureTensor) -> None:
+def cut(model: Any, view: GraphView, choice: FeatureTensor) -> None:
     """Give the model the outputs `features` and `maps`, float32, in place of its own."""
     from onnx import TensorProto
 
@@ -97,10 +97,11 @@ def _cut(model: Any, view: GraphView, choice: FeatureTensor) -> None:
     onnx_graph.set_outputs(graph, [("features", TensorProto.FLOAT, (width,)), *outputs])
 
 
-def read(path: Path | str) -> tuple[Any, str]:
+def read(path: Path | str, within: Path | None = None) -> tuple[Any, str]:
     """Return the model in an ONNX file, checked, its local functions written out, and the sha256 (hex) of the file.
 
-    Weights that stand in files beside it are read into it, and the digest is of all these files. Raises `InputError` for a
+    Weights that stand in files beside it are read into it, and the digest is of all these files; links may lead to where
+    they lie `within` a folder (default: the file's own). Raises `InputError` for a
     file that is not there, too large, or asks for what is not in it (operators of others, a newer ONNX, files that must not be
     read), `DamagedFile` for one that is not a whole ONNX file.
     """
@@ -108,7 +109,7 @@ def read(path: Path | str) -> tuple[Any, str]:
     model = _parsed(data, path)
     _refuse_versions(model, path)
     weights = hashlib.sha256(data).hexdigest()
-    weights = onnx_external.digest_with(path, weights, onnx_external.load(model, _tensors(model), path))
+    weights = onnx_external.digest_with(path, weights, onnx_external.load(model, _tensors(model), path, within), within)
     _checked(model, path)
     model = write_out_functions(model, path)
     _refuse_operators(model, path)

@@ -25,17 +25,21 @@ class NetworkSource:
 
     `prefix` is how the names of its networks begin; with a `suffix` they are the paths of files that end so. `requires`
     are the modules that must be installed, by `pip install 'penult[SOURCE]'`. `module` has the functions, see above.
+    `poolings` are those that it can load a network with, each another conversion.
     """
 
     module: str
     requires: tuple[str, ...] = ()
     prefix: str = ""
     suffix: str = ""
+    poolings: tuple[str, ...] = ()
 
 
+TOKEN_POOLINGS = ("pooler", "cls", "mean")  # of networks with tokens: their own, the class token, the mean of the patches
 SOURCES = {
     "timm": NetworkSource("penult.zoo.timm_source", ("torch", "torchvision", "timm", "onnxscript")),  # all other names
     "keras": NetworkSource("penult.zoo.keras_source", ("torch", "keras", "onnxscript"), prefix="keras:"),
+    "hub": NetworkSource("penult.zoo.hub_source", ("huggingface_hub",), prefix="hf:", poolings=TOKEN_POOLINGS),
     "onnx": NetworkSource("penult.zoo.onnx_source", suffix=".onnx"),
 }
 
@@ -114,19 +118,19 @@ def prepare_hub() -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-def offline_text(typed: str) -> str:
-    """Return what to do where a hub cannot be reached and nothing is cached."""
+def offline_text(typed: str, own_weights: bool = True) -> str:
+    """Return what to do where a hub cannot be reached and nothing is cached; `own_weights`: a file can take their place."""
     why = " (HF_HUB_OFFLINE is set)" if _ASKED_OFFLINE else ""
     return (
         f"the weights of {typed} are not on this machine and their hub cannot be reached{why}. On a machine with internet "
-        f"access, run `penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache; or use "
-        f"weights that you have: -b {typed}@FILE."
+        f"access, run `penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache"
+        + (f"; or use weights that you have: -b {typed}@FILE." if own_weights else ".")
     )
 
 
 def loading_error(error: BaseException, spec: ModelSpec) -> PenultError:
     """Return the error to raise for what a library raised while it loaded a network and its weights."""
-    kinds = {type(e).__name__ for e in _chain(error)}
+    kinds = error_kinds(error)
     text, typed = " ".join(str(error).split()), spec.typed
     if spec.weights is not None:
         return _file_error(error, spec, kinds)
@@ -157,6 +161,11 @@ def _file_error(error: BaseException, spec: ModelSpec, kinds: set[str]) -> Penul
         )
     what = f"{type(error).__name__}: {text[:300]}"
     return DamagedFile(f"{path} is not a checkpoint that {spec.source} can read ({what}); give another file, or get it again.")
+
+
+def error_kinds(error: BaseException) -> set[str]:
+    """Return the names of the classes of an error, and of those that it came from."""
+    return {type(one).__name__ for one in _chain(error)}
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

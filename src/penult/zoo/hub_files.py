@@ -1,0 +1,270 @@
+"""Files of the Hugging Face hub: which ONNX file of a repository, at which commit, with which sha256; and what went wrong.
+
+In: `OWNER/NAME[/FILE][@REVISION]`. Out: paths in the hub's own cache folder (`HF_HOME`), which `huggingface_hub` filled.
+What a repository says of itself (names, sizes, digests) is checked here before anything is asked for by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from penult import untrusted
+from penult.backbones import onnx_guard
+from penult.errors import DamagedFile, InputError, PenultError, listed
+from penult.zoo import onnx_graph
+from penult.zoo.sources import Unreachable, error_kinds, offline_text
+
+PREFIX = "hf:"
+FIRST = ("onnx/vision_model.onnx", "onnx/model.onnx", "vision_model.onnx", "model.onnx")  # the first that is there is taken
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
+_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
+_NAME = re.compile(
+    rf"(?P<repo>{_PART}/{_PART})(?P<file>(?:/[A-Za-z0-9._+-]+)*)(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/+-]*))?"
+)
+_COMMIT, _SHA256 = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{64}")
+# The same network in fewer bits, as Transformers.js and Optimum name the files: other features, so nobody gets them unasked.
+_VARIANT = re.compile(r"_(?:fp16|bf16|float16|quantized|u?int8|q8|q4(?:f16)?|int4|bnb4|merged|optimized|O[1-4])$", re.I)
+_MOST_CONFIG = 1 << 20  # bytes
+_PAGE = "https://huggingface.co/models?library=onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class HubName:
+    """A repository of the hub, a file in it ("" for the usual one), and a branch, tag or commit (None for the main branch)."""
+
+    repo: str
+    file: str = ""
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HubFiles:
+    """The files of a network on this machine: its ONNX file, and what `CONFIGS` say ({} for one that is not there).
+
+    `folder` holds the files of all commits of the repository: the ONNX file may name others in it, and no others.
+    `license` is the card's.
+    """
+
+    name: HubName
+    commit: str
+    model: Path
+    file: str
+    folder: Path
+    sha256: str
+    license: str
+    configs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """Return where it comes from, to the byte: what gets the same network again."""
+        return f"{PREFIX}{self.name.repo}/{self.file}@{self.commit}, sha256 {self.sha256}"
+
+
+def parse(text: str) -> HubName:
+    """Return the parts of what stands behind `hf:`. Raises `InputError` for what no repository can be called."""
+    found = _NAME.fullmatch(text)
+    file = found["file"].removeprefix("/") if found else ""
+    if found is None or ".." in text or "--" in found["repo"] or (file and not file.endswith(".onnx")):
+        raise InputError(
+            f"{PREFIX}{text[:200]} is no network of the Hugging Face hub; give {PREFIX}OWNER/NAME, with @REVISION behind it "
+            f"for a branch, tag or commit, or {PREFIX}OWNER/NAME/FOLDER/FILE.onnx for one of several files."
+        )
+    return HubName(found["repo"], file, found["revision"])
+
+
+def get(name: HubName) -> HubFiles:
+    """Return the files of a network, downloaded where they are not on this machine; without a network from the hub's cache.
+
+    Raises `InputError` (no such repository, a gated one, no ONNX file in it), `Unreachable`, and `DamagedFile` for bytes
+    that are not those that the hub lists.
+    """
+    try:
+        return _online(name)
+    except PenultError:
+        raise
+    except Exception as error:
+        if "FileMetadataError" in error_kinds(error) or not _is_offline(error):
+            raise _hub_error(error, name) from error
+        try:
+            return _cached(name)
+        except PenultError:
+            raise
+        except Exception as missing:
+            raise Unreachable(offline_text(_typed(name), own_weights=False)) from missing
+
+
+def _online(name: HubName) -> HubFiles:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    info = HfApi().model_info(name.repo, revision=name.revision, files_metadata=True, timeout=30)
+    if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
+        raise InputError(f"{_typed(name)}: the hub does not say at which commit it is; set HF_ENDPOINT to a hub that does.")
+    there = {str(one.rfilename): one for one in info.siblings or ()}
+    chosen = choose(there, name)
+
+    def fetch(file: str, revision: str = info.sha) -> Path:
+        return Path(hf_hub_download(name.repo, file, revision=revision))
+
+    if CONFIGS[0] in there:  # by the branch's name, so that the hub's cache knows the branch where there is no network
+        fetch(CONFIGS[0], name.revision or "main")
+    configs = {file: _config(fetch(file), name) for file in CONFIGS if file in there}
+    path = fetch(chosen)
+    _check_digest(path, there[chosen], name)
+    for beside in _beside(path, chosen):
+        if beside not in there:
+            raise InputError(
+                f"{_typed(name)}: {chosen} keeps its weights in {beside[:200]}, which the repository does not have; take "
+                "another file of it, or another network."
+            )
+        _check_digest(fetch(beside), there[beside], name)
+    return _found(name, info.sha, path, chosen, _license(info), configs)
+
+
+def _cached(name: HubName) -> HubFiles:
+    """Return what the hub's cache folder has of a network. Raises what `huggingface_hub` raises where that is not all."""
+    from huggingface_hub import hf_hub_download
+
+    def fetch(file: str) -> Path:
+        return Path(hf_hub_download(name.repo, file, revision=name.revision, local_files_only=True))
+
+    configs = {}
+    for file in CONFIGS:
+        try:
+            configs[file] = _config(fetch(file), name)
+        except FileNotFoundError:  # the library's error is one
+            continue
+    for chosen in [name.file] if name.file else FIRST:
+        try:
+            path = fetch(chosen)
+        except FileNotFoundError:
+            continue
+        for beside in _beside(path, chosen):
+            fetch(beside)
+        commit = path.parents[chosen.count("/")].name  # .../snapshots/COMMIT/onnx/model.onnx
+        return _found(name, commit, path, chosen, "not known (read without a network connection)", configs)
+    raise FileNotFoundError(name.repo)
+
+
+def _found(
+    name: HubName, commit: str, path: Path, chosen: str, license: str, configs: Mapping[str, dict[str, Any]]
+) -> HubFiles:
+    folder = path.parents[chosen.count("/") + 2]  # of the repository: the files of a snapshot are links to its `blobs`
+    return HubFiles(name, commit, path, chosen, folder, untrusted.sha256(path), license, configs)
+
+
+def choose(files: Iterable[str], name: HubName) -> str:
+    """Return which ONNX file of a repository to take: the one asked for, the usual one, or the only one in full precision.
+
+    Raises `InputError` where there is none, or several.
+    """
+    every = sorted(file for file in files if file.endswith(".onnx") and _is_plain(file))
+    if name.file:
+        if name.file in every:
+            return name.file
+        raise InputError(f"{_typed(name)}: the repository has no such file; {_has(every, name)}.")
+    for usual in FIRST:
+        if usual in every:
+            return usual
+    full = [file for file in every if not _VARIANT.search(file.removesuffix(".onnx"))]
+    if len(full) == 1:
+        return full[0]
+    if not every:
+        raise InputError(
+            f"{_typed(name)}: the repository has no ONNX file; take one that has (`penult backbones 'hf:*'` names some, "
+            f"{_PAGE} lists all), or timm's network of that name (penult[timm])."
+        )
+    raise InputError(f"{_typed(name)}: which of its files the network is cannot be told; {_has(every, name)}.")
+
+
+def _has(every: list[str], name: HubName) -> str:
+    if not every:
+        return "it has no ONNX file at all; take another network"
+    return f"name one of {listed(every)}: {PREFIX}{name.repo}/FILE"
+
+
+def _is_plain(file: str) -> bool:
+    parts = file.split("/")
+    return len(file) < 500 and file.isprintable() and "\\" not in file and not any(part in {"", ".", ".."} for part in parts)
+
+
+def _beside(path: Path, chosen: str) -> list[str]:
+    """Return the files of weights that an ONNX file names, as the repository calls them. Raises `InputError`."""
+    if path.stat().st_size > onnx_graph.MAX_BYTES:
+        raise InputError(f"{chosen} has more than 2.1 GB, which one ONNX file cannot hold; take a smaller sibling.")
+    try:
+        names = set(onnx_guard.locations(untrusted.read_bytes(path)))
+    except ValueError:  # no ONNX file: who reads it says so
+        return []
+    if outside := sorted(one for one in names if not _is_plain(one)):
+        raise InputError(
+            f"{chosen} keeps weights in files outside its own folder ({listed(outside)}), which are not read; take another "
+            "network."
+        )
+    return [f"{chosen.rpartition('/')[0]}/{one}".removeprefix("/") for one in sorted(names)]
+
+
+def _check_digest(path: Path, listed_as: Any, name: HubName) -> None:
+    """Raise `DamagedFile` unless a file is the one that the hub lists, by the sha256 that it has of large files."""
+    wanted = getattr(listed_as.lfs, "sha256", None)
+    if isinstance(wanted, str) and _SHA256.fullmatch(wanted) and untrusted.sha256(path) != wanted:
+        raise DamagedFile(
+            f"{_typed(name)}: {path} is not the file that the hub lists, its sha256 is not {wanted[:12]}...; delete "
+            f"{path.resolve()} and run again."
+        )
+
+
+def _config(path: Path, name: HubName) -> dict[str, Any]:
+    try:
+        found = untrusted.parse_json(untrusted.read_bytes(path, _MOST_CONFIG))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{_typed(name)}: its {path.name} cannot be read ({error}); take another network.") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{_typed(name)}: its {path.name} holds no settings by name; take another network.")
+    return found
+
+
+def _license(info: Any) -> str:
+    """Return the license that the card states, or whose card to look at."""
+    card = info.card_data.to_dict() if info.card_data is not None else {}
+    tags = {key: value for key, _, value in (str(tag).partition(":") for tag in info.tags or ())}
+    stated = card.get("license_name") if card.get("license") in {None, "other"} else card["license"]
+    stated = stated or card.get("license") or tags.get("license")
+    base = card.get("base_model") or tags.get("base_model")
+    base = base[0] if isinstance(base, list) and base else base
+    origin = f"; see {base}" if isinstance(base, str) else ""
+    text = stated if isinstance(stated, str) else f"not stated on its card{origin}"
+    return text[:200] if text.isprintable() else "not stated on its card"
+
+
+def _typed(name: HubName) -> str:
+    file = f"/{name.file}" if name.file else ""
+    return f"{PREFIX}{name.repo}{file}" + (f"@{name.revision}" if name.revision else "")
+
+
+def _is_offline(error: BaseException) -> bool:
+    return bool(error_kinds(error) & {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectTimeout",
+        "ConnectionError", "ReadTimeout", "ReadError", "ProxyError", "gaierror", "RemoteProtocolError"})  # fmt: skip
+
+
+def _hub_error(error: BaseException, name: HubName) -> PenultError:
+    """Return the error to raise for what `huggingface_hub` raised."""
+    kinds, typed, text = error_kinds(error), _typed(name), " ".join(str(error).split())[:300]
+    if "FileMetadataError" in kinds:
+        return InputError(f"{typed}: the hub does not say of a file which commit it is of; set HF_ENDPOINT to a hub that does.")
+    if "GatedRepoError" in kinds:
+        return InputError(
+            f"{typed}: its files are given only to those who agreed to its terms; agree on its page, then log in with "
+            "`hf auth login` or set HF_TOKEN."
+        )
+    if "RevisionNotFoundError" in kinds:
+        return InputError(f"{typed}: the repository has no revision {name.revision}; give a branch, a tag or a commit of it.")
+    if "RepositoryNotFoundError" in kinds:
+        return InputError(
+            f"{typed}: the hub has no such repository, or a private one; look at its page for the exact name, or log in with "
+            "`hf auth login` or HF_TOKEN where it is private."
+        )
+    return InputError(f"{typed} cannot be downloaded: {type(error).__name__}: {text}; try again, or take another network.")

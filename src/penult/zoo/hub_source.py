@@ -1,0 +1,145 @@
+"""Networks of the Hugging Face hub that are ready as ONNX: no torch is needed.
+
+Repositories of Transformers.js, Optimum and timm have them. Files and digests are `hub_files`', the preprocessing is
+`hub_recipe`'s; here is which tensor of the graph the features are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from penult.backbones.graph_builder import GraphBuilder
+from penult.errors import DamagedFile, InputError, PenultError
+from penult.zoo import feature_tensor, hub_files, hub_recipe, onnx_graph, onnx_shapes, onnx_source, preprocessing
+from penult.zoo.catalog import Listed, fits
+from penult.zoo.feature_tensor import FeatureTensor, GraphView
+from penult.zoo.hub_files import PREFIX
+from penult.zoo.sources import LoadedModel, ModelSpec
+
+_POOLED = ("image_embeds", "pooler_output")  # outputs of Transformers' networks, the one for comparing images first
+_TOKENS = "last_hidden_state"  # (n, tokens, d), or the maps (n, d, h, w) of a network of convolutions
+# Known by their publishers' pages: name, input size, parameters, license. `penult backbones 'hf:*'` shows them.
+KNOWN = (("onnx-community/dinov2-small", 224, 22_056_576, "Apache-2.0"),)
+
+
+def load(spec: ModelSpec) -> LoadedModel:
+    """Return the network of a repository: a graph from its images to `features` (n, d) and perhaps `maps` (n, d, h, w).
+
+    Raises `InputError`, `UnknownName`, `Unreachable` and `DamagedFile`.
+    """
+    files = hub_files.get(hub_files.parse(spec.name))
+    model, weights = onnx_source.read(files.model, files.folder)
+    try:
+        recipe = hub_recipe.recipe_of(files.configs, dict(spec.recipe or ()), spec.size)
+        _fix_shape(model, recipe.size)
+        taken = preprocessing.image_input(model)
+        if taken.size not in {None, recipe.size}:
+            raise InputError(f"it takes {taken.size} x {taken.size} pixels and no others; leave :{recipe.size} out.")
+        try:
+            view = GraphView(model, {taken.name: taken.shape(recipe.size)})
+        except DamagedFile as error:
+            if spec.size is None:
+                raise
+            raise InputError(
+                f"it does not take {spec.size} x {spec.size} pixels ({error}); leave :{spec.size} out."
+            ) from error
+        view, choice = choose(model, view, spec, files.configs.get("config.json", {}))
+        onnx_source.cut(model, view, choice)
+        onnx_graph.prune(model)
+        body = preprocessing.finish(model, recipe.size) if taken.preprocessed else onnx_graph.to_bytes(model)
+    except PenultError as error:
+        raise type(error)(f"{spec.typed}: {error}") from error
+    return LoadedModel(
+        body,
+        recipe,
+        "none" if choice.maps is None else "mean",
+        weights,
+        files.license,
+        f"{files.origin}; {choice.note}",
+        onnx_shapes.count(body).params,
+    )
+
+
+def _fix_shape(model: Any, size: int) -> None:
+    """Set the sides that exporters leave open, the number of channels among them, where a network has one input for images."""
+    given = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in given]
+    for value in inputs:
+        dims = value.type.tensor_type.shape.dim
+        if len(inputs) == 1 and len(dims) == 4 and dims[3].dim_value != 3 and dims[1].dim_value in {0, 3}:
+            for dim, wanted in zip(dims[1:], (3, size, size), strict=True):
+                if dim.dim_value <= 0:
+                    dim.dim_value = wanted
+
+
+def choose(model: Any, view: GraphView, spec: ModelSpec, config: Mapping[str, Any]) -> tuple[GraphView, FeatureTensor]:
+    """Return what the features are, and the view of the model with the nodes that this may need.
+
+    What was asked for: a tensor by name (the recipe's output), or a pooling: "pooler" (the network's own), "cls" (the class
+    token), "mean" (the mean of the patches' tokens). Otherwise the network's own pooling, then the class token, then the mean
+    of the patches, then what goes into a classifier. A pooler that ends in tanh is passed over: it is BERT's, and in
+    most vision transformers was never trained. Raises `InputError` where the network has not what was asked for.
+    """
+    pooled = next((name for name in _POOLED if name in view.outputs), None)
+    if spec.output is not None:
+        return view, feature_tensor.choose(view, spec.output)
+    if spec.pooling == "pooler" and pooled is None:
+        raise InputError("it has no output that is pooled; leave out :pooler, or give :cls or :mean.")
+    if spec.pooling in {"cls", "mean"} and _TOKENS not in view.outputs:
+        raise InputError(f"it has no output {_TOKENS}, so no tokens to take or average; leave out :{spec.pooling}.")
+    untrained = pooled is not None and _TOKENS in view.outputs and view.maker(pooled, "Tanh") is not None
+    if spec.pooling == "pooler" or (spec.pooling is None and pooled is not None and not untrained):
+        return view, feature_tensor.choose(view, pooled)
+    if _TOKENS in view.outputs:
+        dims = view.dims(_TOKENS)
+        if dims is not None and len(dims) == 3:
+            return _of_tokens(model, view, spec.pooling, config)
+        if spec.pooling == "cls":
+            raise InputError(f"its {view.describe(_TOKENS)} are maps, so it has no class token; leave out :cls.")
+        return view, feature_tensor.choose(view, _TOKENS)
+    if "logits" in view.outputs:
+        view.outputs = ["logits"]
+    return view, feature_tensor.choose(view, None)
+
+
+def _of_tokens(model: Any, view: GraphView, pooling: str | None, config: Mapping[str, Any]) -> tuple[GraphView, FeatureTensor]:
+    """Return the class token, or the patches' tokens as maps, of (n, prefix + h w, d).
+
+    The prefix are the class token and registers; some networks have neither.
+    """
+    _, count, width = view.dims(_TOKENS) or ()
+    image = next(iter(view.inputs.values()))
+    patch = config.get("patch_size")
+    side = max(image[2:]) // patch if type(patch) is int and 0 < patch <= max(image[2:]) else math.isqrt(count)
+    prefix = count - side * side
+    if prefix < 0 or (pooling == "cls" and prefix == 0):
+        raise InputError(
+            f"its {view.describe(_TOKENS)} are not a class token and the patches of a square; give --recipe output=TENSOR, or "
+            f"leave out :{pooling or 'the pooling'}."
+        )
+    tail = GraphBuilder("tokens", onnx_graph.free_prefix(model.graph))
+
+    def whole(*numbers: int) -> str:
+        return tail.constant(np.array(numbers, np.int64))
+
+    if pooling == "mean" or prefix == 0:
+        patches = tail.add("Slice", _TOKENS, whole(prefix), whole(count), whole(1)) if prefix else _TOKENS  # (n, h w, d)
+        made = tail.add("Reshape", tail.add("Transpose", patches, perm=[0, 2, 1]), whole(0, width, side, side))  # (n, d, h, w)
+        choice = FeatureTensor(None, made, False, f"the features are the mean of the {side * side} patches' tokens")
+    else:
+        made = tail.add("Flatten", tail.add("Slice", _TOKENS, whole(0), whole(1), whole(1)), axis=1)  # (n, d)
+        choice = FeatureTensor(made, None, False, f"the features are the class token of {view.describe(_TOKENS)}")
+    model.graph.node.extend(tail.nodes)
+    model.graph.initializer.extend(tail.constants)
+    return GraphView(model, view.inputs), choice
+
+
+def list_networks(pattern: str) -> Iterator[Listed]:
+    """Yield the networks of the small table here whose name fits; the hub has many more."""
+    for name, size, params, license in KNOWN:
+        if fits(f"{PREFIX}{name}", pattern):
+            yield Listed(f"{PREFIX}{name}", "hub", "", None, size, params, None, license)
