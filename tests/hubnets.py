@@ -23,9 +23,9 @@ SIGLIP = {
     "resample": 2, "rescale_factor": 0.00392156862745098, "size": {"height": 224, "width": 224},
 }  # fmt: skip
 CLIP = {  # as CLIP's older files say it
-    "crop_size": 224, "do_center_crop": True, "do_normalize": True, "do_resize": True, "feature_extractor_type":
-    "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
-    "resample": 3, "size": 224,
+    "crop_size": 224, "do_center_crop": True, "do_normalize": True, "do_resize": True,
+    "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711], "resample": 3, "size": 224,
 }  # fmt: skip
 
 

@@ -131,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, data, body, ETag=f'"{hashlib.sha1(data).hexdigest()}"', X_Repo_Commit=commit)
         sha = hashlib.sha256(data).hexdigest()
         return self._send(
-            302, b"", body, Location=f"{self.hub.content_url}/cdn/{sha}", X_Linked_Etag=f'"{sha}"', X_Linked_Size=str(len(data)),
-            X_Repo_Commit=commit, ETag='"of the redirect"',
+            302, b"", body, Location=f"{self.hub.content_url}/cdn/{sha}", X_Linked_Etag=f'"{sha}"',
+            X_Linked_Size=str(len(data)), X_Repo_Commit=commit, ETag='"of the redirect"',
         )  # fmt: skip
 
     def _content(self, sha: str, body: bool) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from penult.backbones import onnx_guard
 from penult.backbones.image_statistics import HISTOGRAM_DIGEST, WIDTH, color_histogram
 from penult.errors import DamagedFile, InputError, unknown
-from penult.pixels.recipe import CROP_MODES, DEPTHS, Recipe
+from penult.pixels.recipe import CROP_MODES, CROP_ROUNDINGS, DEPTHS, Recipe
 
 Pooling = Literal["mean", "mean+max", "stages", "none"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -305,5 +305,6 @@ _SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mean": (_three, "three numbers"),
     "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),
     "channels": _one_of("rgb", "bgr"),
+    "crop_rounding": _one_of(*CROP_ROUNDINGS),
     "depth": (lambda v: type(v) is int and v in DEPTHS, "8, 10, 12, 14 or 16"),
 }

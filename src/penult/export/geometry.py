@@ -93,7 +93,7 @@ class Geometry:
             wide = add("Where", portrait, real(short), add("Floor", add("Div", add("Mul", real(short), w), h)))
             high = add("Where", portrait, add("Floor", add("Div", add("Mul", real(short), h), w)), real(short))
         sliver = add("Greater", add("Mul", wide, high), real(MOST_RESIZED))
-        down, across = self._axis(height, h, high, size, sliver), self._axis(width, w, wide, size, sliver)
+        down, across = self._axis(height, h, high, recipe, sliver), self._axis(width, w, wide, recipe, sliver)
         # the Pillow at hand may begin with y where rows shrink by more than twice as many places as columns
         kept = [add("Where", sliver, real(size), side) for side in (high, wide)]
         rows, columns = add("Sub", h, kept[0]), add("Sub", w, kept[1])
@@ -101,10 +101,11 @@ class Geometry:
         may = self.graph.constant(np.array(may_begin_with_y()))
         return down, across, add("And", may, add("And", add("Greater", rows, real(0.0)), fewer))
 
-    def _axis(self, count: str, places: str, resized: str, size: int, sliver: str) -> Axis:
+    def _axis(self, count: str, places: str, resized: str, recipe: Recipe, sliver: str) -> Axis:
         """Return an axis; of a sliver, only the part that is kept is resized, whose ends Pillow has in float32."""
-        add, real = self.graph.add, self._real
-        start = add("Round", add("Div", add("Sub", resized, real(size)), real(2.0)))  # half to even
+        add, real, size = self.graph.add, self._real, recipe.size
+        rounded = "Floor" if recipe.crop_rounding == "down" else "Round"  # half to even
+        start = add(rounded, add("Div", add("Sub", resized, real(size)), real(2.0)))
         scale = add("Div", places, resized)
         begin = add("Cast", add("Mul", start, scale), to=FLOAT)
         end = add("Cast", add("Min", places, add("Mul", add("Add", start, real(size)), scale)), to=FLOAT)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CropMode = Literal["crop", "squash", "crop+squash", "crop+mirror", "squash+mirror", "crop+squash+mirror"]
 CROP_MODES: tuple[str, ...] = get_args(CropMode)
+CropRounding = Literal["even", "down"]
+CROP_ROUNDINGS: tuple[str, ...] = get_args(CropRounding)
 VIEWS: dict[int, CropMode | None] = {1: None, 2: "crop+squash", 4: "crop+squash+mirror"}  # by their number; None: one's own
 DEPTHS = (8, 10, 12, 14, 16)  # bits a sample that photos in 16-bit files may use
 FULL_DEPTH = 16
@@ -43,6 +45,8 @@ class Recipe:
     Joined by a plus are several views, whose features are averaged: "crop+squash" is the centre crop and the whole picture;
     "mirror" adds the mirror image of each.
     Geometry is done by `pixels`; `mean`, `std` (in units of 0..1) and `channels` are nodes of the graph.
+    `crop_rounding`: where the crop begins when an odd number of pixels is cut off: half to "even", as torchvision does, or
+    "down", as Transformers does.
     `depth`: how many bits the photos use where a file stores 16 a sample, one of `DEPTHS`; white is 2 ** depth - 1. It
     changes nothing in photos of 8 bits.
     """
@@ -55,6 +59,7 @@ class Recipe:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channels: Literal["rgb", "bgr"] = "rgb"
     depth: int = 16
+    crop_rounding: CropRounding = "even"
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
@@ -118,9 +123,9 @@ class Recipe:
         return f"{'the whole' if self.crop == 1 else f'{100 * self.crop:.3g}% of the'} picture squashed to a square"
 
     @property
-    def geometry(self) -> tuple[int, str, float, str]:
+    def geometry(self) -> tuple[int, str, float, str, str]:
         """Return what decides the prepared pixels; recipes that agree in it can share them."""
-        return self.size, self.crop_mode, self.crop, self.interpolation
+        return self.size, self.crop_mode, self.crop, self.interpolation, self.crop_rounding
 
     @property
     def nbytes(self) -> int:
@@ -128,13 +133,15 @@ class Recipe:
         return self.size * self.size * 3
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, in a fixed order; a depth of 16, the usual one, is left out, so that digests stay.
+        """Return plain JSON values, in a fixed order; the usual depth and rounding are left out, so that digests stay.
 
         In files `crop_mode` is called "fit".
         """
         values = {"fit" if name == "crop_mode" else name: value for name, value in asdict(self).items()}
         if self.depth == FULL_DEPTH:
             del values["depth"]
+        if self.crop_rounding == "even":
+            del values["crop_rounding"]
         return values
 
     @classmethod

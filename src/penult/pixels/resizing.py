@@ -77,7 +77,8 @@ def resized_box(width: int, height: int, recipe: Recipe) -> tuple[Pair, Pair]:
         wide, high = short, int(short * height / width)
     else:
         wide, high = int(short * width / height), short
-    return (wide, high), (round((wide - size) / 2), round((high - size) / 2))  # half to even, as torchvision rounds
+    rounded = math.floor if recipe.crop_rounding == "down" else round  # Python and torchvision round half to even
+    return (wide, high), (rounded((wide - size) / 2), rounded((high - size) / 2))
 
 
 def resize_into(picture: Image, recipe: Recipe, rgb: bytearray | memoryview) -> None:

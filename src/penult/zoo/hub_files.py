@@ -254,7 +254,9 @@ def _hub_error(error: BaseException, name: HubName) -> PenultError:
     """Return the error to raise for what `huggingface_hub` raised."""
     kinds, typed, text = error_kinds(error), _typed(name), " ".join(str(error).split())[:300]
     if "FileMetadataError" in kinds:
-        return InputError(f"{typed}: the hub does not say of a file which commit it is of; set HF_ENDPOINT to a hub that does.")
+        return InputError(
+            f"{typed}: the hub does not say of a file which commit it is of; set HF_ENDPOINT to a hub that does."
+        )
     if "GatedRepoError" in kinds:
         return InputError(
             f"{typed}: its files are given only to those who agreed to its terms; agree on its page, then log in with "

@@ -135,9 +135,11 @@ def _of_processor(config: Mapping[str, Any]) -> Recipe:
         raise InputError(f"its image processor cuts {size} pixels out of {resized}, and penult pads nothing.")
     mean, std = _affine(config, own)
     flip = bool(config.get("do_flip_channel_order", own.flip))
+    whole = mode == "squash" and size == resized  # nothing is cut off
     return Recipe(
-        size, cast(Any, mode), _share(size, resized), cast(Any, _INTERPOLATIONS[resample]), mean, std, "bgr" if flip else "rgb"
-    )
+        size, cast(Any, mode), _share(size, resized), cast(Any, _INTERPOLATIONS[resample]), mean, std,
+        "bgr" if flip else "rgb", crop_rounding="even" if whole else "down",
+    )  # fmt: skip
 
 
 def _geometry(config: Mapping[str, Any], family: str, own: _Processor) -> tuple[int, str, int]:
@@ -157,9 +159,7 @@ def _geometry(config: Mapping[str, Any], family: str, own: _Processor) -> tuple[
         crop, _ = _sides(config, "crop_size", True)
         return crop, "squash" if squash else "crop", resized
     if not squash:
-        raise InputError(
-            f"its image processor keeps photos as long as they are (no center crop), and a network sees a square."
-        )
+        raise InputError("its image processor keeps photos as long as they are (no center crop), and a network sees a square.")
     return side, "squash", side
 
 

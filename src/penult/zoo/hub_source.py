@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,8 @@ def choose(model: Any, view: GraphView, spec: ModelSpec, config: Mapping[str, An
         raise InputError(f"it has no output {_TOKENS}, so no tokens to take or average; leave out :{spec.pooling}.")
     untrained = pooled is not None and _TOKENS in view.outputs and view.maker(pooled, "Tanh") is not None
     if spec.pooling == "pooler" or (spec.pooling is None and pooled is not None and not untrained):
-        return view, feature_tensor.choose(view, pooled)
+        taken = feature_tensor.choose(view, pooled)
+        return view, replace(taken, note=f"the features are the output {view.describe(str(pooled))}")
     if _TOKENS in view.outputs:
         dims = view.dims(_TOKENS)
         if dims is not None and len(dims) == 3:

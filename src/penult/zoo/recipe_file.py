@@ -27,7 +27,7 @@ USUAL = {
     "channels": "rgb",
 }
 SETTINGS = tuple(USUAL)  # all but the depth, which the photos of a run decide
-_NAMES = (*SETTINGS, "output")
+_NAMES = (*SETTINGS, "crop_rounding", "output")
 _TOLD = 10  # unknown settings
 _LARGEST = 100_000  # bytes; a recipe has 300
 

@@ -25,7 +25,8 @@ export function resizedBox(width, height, recipe) {
     if (width <= height) high = Math.floor(short * height / width);
     else wide = Math.floor(short * width / height);
   }
-  return { wide, high, left: halfToEven((wide - size) / 2), top: halfToEven((high - size) / 2) };
+  const rounded = recipe.crop_rounding === "down" ? Math.floor : halfToEven;
+  return { wide, high, left: rounded((wide - size) / 2), top: rounded((high - size) / 2) };
 }
 
 // What each place of the result reads along one axis: first place, and weights of 22 binary digits behind the point
