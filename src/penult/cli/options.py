@@ -122,8 +122,8 @@ def add_backbones(p: Parser, several_views: bool = False) -> None:
     model.add_argument(
         "--pooling",
         choices=("mean", "mean+max", "stages", "cls", "pooler"),
-        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks); of hf: networks mean: "
-        "the patches' mean, cls: the class token, pooler: the network's own pooling (default: the backbone's own)",
+        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks); of hf: networks "
+        "mean: the patches' mean, cls: the class token, pooler: the network's own pooling (default: the backbone's own)",
     )
 
 
