@@ -6,13 +6,14 @@ EXTRAS  = dev,demo
 STAMP  := $(VENV)/.ready
 EXTRA  := $(VENV)-extras
 PEERS  := $(VENV)-peers
+DOCS   := $(VENV)-docs
 BENCH  ?= usual
 FUZZ_SECONDS ?= 600
 SITUATIONS ?= 1000
 TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tutorials cover check lint reference messages types types-js imports test-extras bench fuzz format clean
+.PHONY: help setup demo test tutorials cover check docs links lint reference messages types types-js imports test-extras bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -33,6 +34,18 @@ test: $(STAMP)   ## every test that needs no extra and no network
 
 tutorials: $(STAMP)  ## run the code of the tutorials, docs/tutorials/*.md, as a reader does
 	$(BIN)/python tests/tutorials.py
+
+$(DOCS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS)/bin/python -m pip install --quiet --group docs
+	@touch $@
+
+docs: $(DOCS)/.ready  ## the documentation site in site/, its links checked
+	$(DOCS)/bin/python packaging/docs_site.py
+
+links: docs      ## ask for every address outside the site (needs the network)
+	$(DOCS)/bin/python packaging/docs_site.py --ask
 
 reference: $(STAMP)  ## write the options of all commands into docs/commands.md
 	$(BIN)/python tests/reference.py
@@ -88,4 +101,4 @@ format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(EXTRA) $(PEERS) build dist penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) $(PEERS) $(DOCS) build dist site penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
