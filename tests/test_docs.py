@@ -16,8 +16,9 @@ import reference
 from penult.cli import build
 
 ROOT = Path(__file__).resolve().parents[1]
-OF_BENCHMARKS = {"--only",
-    "--help", "--kills", "--photos", "--demo", "--networks", "--each", "--many", "--seeds", "--sets", "--count", "--labels",
+OF_BENCHMARKS = {
+    "--concurrent", "--count", "--demo", "--each", "--full", "--help", "--images", "--kills", "--labels", "--many",
+    "--networks", "--no-audit", "--only", "--photos", "--points", "--seeds", "--sets",
 }  # fmt: skip
 
 
