@@ -1,7 +1,7 @@
 """Draw the figures of the concept pages into docs/concepts/: `python packaging/docs_figures.py RUN`.
 
-RUN is the run folder of `penult demo`: calibration.svg compares scikit-learn's logistic regression on the features of its solar
-cells with penult's own out-of-fold answers, in the same folds of photos that belong together.
+RUN is the run folder of `penult demo`: calibration.svg compares scikit-learn's logistic regression on the features of its
+solar cells with penult's own out-of-fold answers, in the same folds of photos that belong together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def folds() -> None:
     for model in range(5):
         for fold in range(5):
             answered = model == fold
-            axes.barh(model, 0.94, left=fold, height=0.72, color=TEAL if answered else "none", edgecolor=TEAL if answered else GRAY)
+            fill, edge = (TEAL, TEAL) if answered else ("none", GRAY)
+            axes.barh(model, 0.94, left=fold, height=0.72, color=fill, edgecolor=edge)
             text, color = ("is answered", "white") if answered else ("learned from", GRAY)
             axes.text(fold + 0.47, model, text, ha="center", va="center", fontsize=8.5, color=color)
     axes.set(yticks=range(5), yticklabels=[f"model {i + 1}" for i in range(5)], xticks=np.arange(5) + 0.47)

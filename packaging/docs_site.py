@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
 SITE, STAGE, BUILT = ROOT / "site", ROOT / "build" / "docs", ROOT / "build" / "site"
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
-SWITCH = re.compile(r"(?m)^English: \[.*?\]\(.*?\)[.。]?\n|\s*中文(?:说明)?[:：] ?\[.*?\]\(.*?\.zh\.md\)")  # the header has that switch
+# What leads to a page in the other language on GitHub; on the site the header does.
+SWITCH = re.compile(r"(?m)^English: \[.*?\]\(.*?\)[.。]?\n|\s*中文(?:说明)?[:：] ?\[.*?\]\(.*?\.zh\.md\)")
 OTHER = "#other-language"  # stands in mkdocs.yml for the address
 ENGLISH_ONLY = "\n> 本页暂时只有英文版。\n"
 
@@ -50,8 +51,7 @@ def sources(language: str) -> dict[Path, str]:
     """Return for each page of a language the file that it is made of, with the page's path in the site."""
     files = {path.relative_to(ROOT / "docs").as_posix(): path for path in sorted((ROOT / "docs").rglob("*.md"))}
     files |= {page: ROOT / name for name, page in ROOT_PAGES.items()}
-    pages = {page: files.get(f"{page[:-3]}.{language}.md", path) for page, path in files.items() if not page.endswith(".zh.md")}
-    return {path: page for page, path in pages.items()}
+    return {files.get(f"{page[:-3]}.{language}.md", path): page for page, path in files.items() if not page.endswith(".zh.md")}
 
 
 def target(link: str, source: Path, page: str) -> str:
@@ -69,7 +69,10 @@ def target(link: str, source: Path, page: str) -> str:
 def repository() -> str:
     """Return the address of the repository, as pyproject.toml has it."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls", {})
-    return next((url.rstrip("/") for url in urls.values() if re.fullmatch(r"https://github\.com/[^/]+/[^/]+/?", url)), "https://github.com/penult/penult")
+    return next(
+        (url.rstrip("/") for url in urls.values() if re.fullmatch(r"https://github\.com/[^/]+/[^/]+/?", url)),
+        "https://github.com/penult/penult",
+    )
 
 
 # --- hooks of MkDocs ----------------------------------------------------------------------------------------------
@@ -97,8 +100,8 @@ def _spelt_out(nav: list[Any], folder: Path, named: list[str], titles: dict[str,
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
     """Let the language switch lead to the same page of the other language, by a relative address."""
-    there = config.extra["other_root"] + page.file.dest_uri
-    return output.replace(f'href="{OTHER}"', f'href="{posixpath.relpath(there, posixpath.dirname(page.file.dest_uri) or ".")}"')
+    here, there = posixpath.dirname(page.file.dest_uri) or ".", config.extra["other_root"] + page.file.dest_uri
+    return output.replace(f'href="{OTHER}"', f'href="{posixpath.relpath(there, here)}"')
 
 
 # --- check --------------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> list[str]:
-    """Return every link inside the site that leads nowhere, everything that is loaded from elsewhere, and Markdown left as it was."""
+    """Return links inside the site that lead nowhere, what is loaded from elsewhere, and Markdown that was left as it was."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     found = []
     for path, page in pages.items():
@@ -173,7 +176,8 @@ def _broken(link: str, path: Path, pages: dict[Path, Page]) -> str:
 
 def ask(site: Path) -> list[str]:
     """Return every address outside the site that does not answer."""
-    addresses = {link for path in site.rglob("*.html") for link in Page(path.read_text(encoding="utf-8")).links if "://" in link}
+    pages = [Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")]
+    addresses = {link for page in pages for link in page.links if "://" in link}
     found = []
     for address in sorted(one for one in addresses if not one.startswith(repository())):
         try:
@@ -190,7 +194,8 @@ def build() -> int:
     for language, config in (("en", "mkdocs.yml"), ("zh", "mkdocs.zh.yml")):
         lay_out(language)
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(ROOT / config)]
-        running.append(subprocess.Popen(command, cwd=ROOT, env=quiet, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        running.append(subprocess.Popen(command, cwd=ROOT, env=quiet, **pipes))
     said = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running) or any("WARNING" in text for text in said):
         print(*(line for line in "".join(said).splitlines() if not line.startswith("INFO")), sep="\n", file=sys.stderr)
