@@ -11,6 +11,7 @@ import re
 from typing import NoReturn
 
 from penult.errors import InputError, OutputError, PenultError
+from penult.i18n import N_, _
 from penult.texts import printable
 
 _STATUS, _CODE = re.compile(r"status code: (\d{3})"), re.compile(r"<Code>(\w+)</Code>")
@@ -21,11 +22,15 @@ _NO_STORE = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "The spec
 _NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2", "Account must be specified")
 _FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "status code: 507")
 _CREDENTIALS = {
-    "s3": 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`eval "$(aws configure export-credentials --format env)"`), '
-    "or AWS_SKIP_SIGNATURE=true for a public bucket",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to a key file (`gcloud auth application-default login` makes one), "
-    "or GOOGLE_SKIP_SIGNATURE=true for a public bucket",
-    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_KEY)",
+    "s3": N_(
+        'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`eval "$(aws configure export-credentials --format env)"`), '
+        "or AWS_SKIP_SIGNATURE=true for a public bucket"
+    ),
+    "gs": N_(
+        "set GOOGLE_APPLICATION_CREDENTIALS to a key file (`gcloud auth application-default login` makes one), "
+        "or GOOGLE_SKIP_SIGNATURE=true for a public bucket"
+    ),
+    "az": N_("set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_SAS_KEY)"),
 }
 
 
@@ -52,14 +57,18 @@ class Explained:
         address, text = self._address, str(error)
         status, code = (found.group(1) if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
         if "NotPartial" in text:
-            raise NoRanges(errno.ENOTSUP, "the server sends no parts of objects", address) from error
+            raise NoRanges(errno.ENOTSUP, _("the server sends no parts of objects"), address) from error
         if code == "InvalidObjectState":
-            raise OSError(errno.EACCES, "it is archived, and has to be restored first", address) from error
+            raise OSError(errno.EACCES, _("it is archived, and has to be restored first"), address) from error
         if isinstance(error, FileNotFoundError) and not self._writing and not any(sign in text for sign in _NO_STORE):
-            raise FileNotFoundError(errno.ENOENT, "there is no such object", address) from error
-        why, cure = _reason(text, status, f" ({code or status})" if code or status else "", self._bucket)
-        act, refused = ("written", OutputError) if self._writing else ("read", InputError)
-        raise refused(f"'{printable(address)}' cannot be {act}: {why}; {cure}") from error
+            raise FileNotFoundError(errno.ENOENT, _("there is no such object"), address) from error
+        said = _(" ({code})", code=code or status) if code or status else ""
+        why, cure = _reason(text, status, said, self._bucket)
+        if self._writing:
+            raise OutputError(
+                _("'{path}' cannot be written: {why}; {cure}", path=printable(address), why=why, cure=cure)
+            ) from error
+        raise InputError(_("'{path}' cannot be read: {why}; {cure}", path=printable(address), why=why, cure=cure)) from error
 
 
 def _reason(text: str, status: str, said: str, bucket: str) -> tuple[str, str]:
@@ -70,28 +79,36 @@ def _reason(text: str, status: str, said: str, bucket: str) -> tuple[str, str]:
     for applies, why, cure in (
         (
             any(sign in text for sign in _NO_STORE),
-            f"there is no bucket '{printable(bucket)}'",
-            f"check its name{server and f', and whether {server!r} is its server'}",
+            _("there is no bucket '{name}'", name=printable(bucket)),
+            _("check its name, and whether {server!r} is its server", server=server) if server else _("check its name"),
         ),
-        (any(sign in text for sign in _NO_CREDENTIALS), "no credentials were found", _CREDENTIALS[scheme]),
-        (any(sign in text for sign in _FULL), f"the store is full{said}", "make room, and run it again"),
-        (status in ("401", "403"), f"the store refuses these credentials{said}", _CREDENTIALS[scheme]),
-        (scheme == "s3" and "redirect" in text.lower(), "the bucket is in another region", "set AWS_REGION to its region"),
-        (status, f"the store answers with an error{said}, also after several tries", "run it again later"),
+        (any(sign in text for sign in _NO_CREDENTIALS), _("no credentials were found"), _(_CREDENTIALS[scheme])),
+        (any(sign in text for sign in _FULL), _("the store is full{said}", said=said), _("make room, and run it again")),
+        (status in ("401", "403"), _("the store refuses these credentials{said}", said=said), _(_CREDENTIALS[scheme])),
+        (
+            scheme == "s3" and "redirect" in text.lower(),
+            _("the bucket is in another region"),
+            _("set AWS_REGION to its region"),
+        ),
+        (
+            status,
+            _("the store answers with an error{said}, also after several tries", said=said),
+            _("run it again later"),
+        ),
         (
             odd,
-            f"it has an object whose key is no path, '{printable(odd[1]) if odd else ''}'",
-            "rename or remove that object",
+            _("it has an object whose key is no path, '{key}'", key=printable(odd[1]) if odd else ""),
+            _("rename or remove that object"),
         ),
         (
             NO_ANSWER in text,
-            f"no answer from {repr(server) if server else 'the store'}",
-            "check the network and the address, and run it again",
+            _("no answer from {server!r}", server=server) if server else _("no answer from the store"),
+            _("check the network and the address, and run it again"),
         ),
     ):
         if applies:
             return why, cure
-    return printable(text.split("\n", 1)[0][:200]), "check the address and the environment variables of the store"
+    return printable(text.split("\n", 1)[0][:200]), _("check the address and the environment variables of the store")
 
 
 def is_busy(error: Exception) -> bool:

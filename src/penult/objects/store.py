@@ -154,7 +154,7 @@ class ObjectStore:
                 part = {"range": (start, start + size)}
                 found, data = self._ask(lambda store, path: _read(self._api.get(store, path, options=part)), key)
                 if tag and found != tag:
-                    raise OSError(errno.EIO, "the object changed while it was read; run it again", join_url(self.url, key))
+                    raise OSError(errno.EIO, _("the object changed while it was read; run it again"), join_url(self.url, key))
                 return bytes(data)
             except NoRanges:
                 self.ranges = False

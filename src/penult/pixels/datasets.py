@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError, listed
+from penult.i18n import _
 from penult.pixels.recipe import Failure
 from penult.sources import FileContent
 
@@ -34,7 +35,7 @@ class DatasetImage:
             item = self.dataset[self.index]
             return _source(item if self.key is None else item[self.key])
         except Exception as error:  # what other code raises, for a file that is gone, or one that it cannot decode
-            return Failure("unreadable file", f"the data set raised {type(error).__name__}: {error}")
+            return Failure("unreadable file", _("the data set raised {kind}: {error}", kind=type(error).__name__, error=error))
 
 
 def dataset_images(X: Any) -> list[DatasetImage] | str | None:
@@ -123,11 +124,15 @@ def _no_image(first: Any) -> str:
     parts = list(first.items()) if isinstance(first, Mapping) else list(enumerate(first))
     kinds = listed(f"{name}: {type(part).__name__}" for name, part in parts)
     if any(type(part).__module__.partition(".")[0] in _TENSORS for _, part in parts):
-        return (
-            f"the items of this data set are tensors ({kinds}), which its transform made; give the data set without a "
-            "transform, so that it gives Pillow images."
+        return _(
+            "the items of this data set are tensors ({kinds}), which its transform made; give the data set without a "
+            "transform, so that it gives Pillow images.",
+            kinds=kinds,
         )
-    return f"the items of this data set hold no image ({kinds}); give one whose items are images, or have one in them."
+    return _(
+        "the items of this data set hold no image ({kinds}); give one whose items are images, or have one in them.",
+        kinds=kinds,
+    )
 
 
 def _undecoded(X: Any, key: Any) -> Any:

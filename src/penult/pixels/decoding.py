@@ -16,6 +16,7 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from penult.i18n import N_, _
 from penult.pixels import headers, modes, repair
 from penult.pixels.failures import classify, is_raw_with_preview
 from penult.pixels.recipe import FULL_DEPTH, Failure, Refused, Remark
@@ -93,7 +94,7 @@ def open_picture(
     if not data:
         return Failure("empty")
     if len(data) > MAX_BYTES:
-        return Failure("too large", f"{len(data):,} bytes; at most {MAX_BYTES:,} are read")
+        return Failure("too large", _("{size:,} bytes; at most {most:,} are read", size=len(data), most=MAX_BYTES))
     try:
         with _pillow.ours(max_pixels):
             image, remark = _read(data, max_pixels)
@@ -186,16 +187,18 @@ def _check_size(image: Image, max_pixels: int) -> None:
     share = JPEG_SHARE if image.format in _REDUCED else 1
     most = share * max_pixels
     if width * height > most or max(width, height) > MAX_SIDE:
-        detail = f"{width} x {height} pixels; at most {most:,} pixels and {MAX_SIDE:,} a side are read"
-        allow = f", or allow it with --max-pixels {-(-width * height // share)}" if max(width, height) <= MAX_SIDE else ""
-        raise Refused("too large", detail, f"save it smaller{allow}")
+        told = N_("{width} x {height} pixels; at most {most:,} pixels and {side:,} a side are read")
+        cure = _("save it smaller")
+        if max(width, height) <= MAX_SIDE:
+            cure = _("save it smaller, or allow it with --max-pixels {n}", n=-(-width * height // share))
+        raise Refused("too large", _(told, width=width, height=height, most=most, side=MAX_SIDE), cure)
     if width * height == 0:
-        raise Refused("damaged", f"{width} x {height} pixels")
+        raise Refused("damaged", _("{width} x {height} pixels", width=width, height=height))
 
 
 def _check_scans(image: Image, data: bytes) -> None:
     if image.info.get("progressive") and (scans := data.count(_SCAN)) > MAX_SCANS:
-        raise Refused("too large", f"{scans:,} scans; at most {MAX_SCANS} are read")
+        raise Refused("too large", _("{n:,} scans; at most {most} are read", n=scans, most=MAX_SCANS))
 
 
 def _reduce(image: Image) -> None:

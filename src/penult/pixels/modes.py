@@ -30,6 +30,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from penult.i18n import N_, _
 from penult.pixels import headers
 from penult.pixels.recipe import DEPTHS, FULL_DEPTH, Refused
 from penult.sources import FileContent, Member
@@ -66,8 +67,10 @@ def to_rgb(image: Image, depth: int = FULL_DEPTH, data: bytes = b"") -> Image:
         white = 4095 if _tags(image).get(headers.BITS) == (12,) else 65535
         return _eight_bits(image, np.asarray(image).astype(np.uint32), white)
     if mode in ("I", "F"):
-        what = "signed 16-bit" if _tags(image).get(headers.BITS) == (16,) else "32-bit"
-        raise Refused("unsupported depth", f"{what} numbers ({image.format}, mode {mode}): nobody knows where white is")
+        told = N_("32-bit numbers ({format}, mode {mode}): nobody knows where white is")
+        if _tags(image).get(headers.BITS) == (16,):
+            told = N_("signed 16-bit numbers ({format}, mode {mode}): nobody knows where white is")
+        raise Refused("unsupported depth", _(told, format=image.format, mode=mode))
     if image.format == "BMP" and mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
         return image.convert("RGB")
     if image.has_transparency_data:
@@ -146,7 +149,7 @@ def _from_lab(image: Image) -> Image:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     picture = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     if picture is None:
-        raise Refused("unsupported format", "LAB colours cannot be converted by this Pillow")
+        raise Refused("unsupported format", _("LAB colours cannot be converted by this Pillow"))
     return picture
 
 
@@ -257,7 +260,9 @@ def choose_depth(found: Iterable[tuple[int, ...]]) -> int:
 
 def describe_depth(depth: int) -> str:
     """Return the sentence for a run whose photos use `depth` bits of 16."""
-    return (
-        f"the photos in 16-bit files use {depth} of the 16 bits, so {2**depth - 1:,} is taken as white; "
-        "the model keeps this setting for its predictions."
+    return _(
+        "the photos in 16-bit files use {depth} of the 16 bits, so {white:,} is taken as white; the model keeps this setting "
+        "for its predictions.",
+        depth=depth,
+        white=2**depth - 1,
     )

@@ -108,9 +108,7 @@ def plan(
         raise InputError(_("these networks read 16-bit photos at different depths; train again, with all of them at once."))
     known = [None] * len(recipes) if known is None else known
     if len(known) != len(recipes):
-        raise InputError(
-            _("known has {count} entries for {count2} recipes; give one for each.", count=len(known), count2=len(recipes))
-        )
+        raise InputError(_("known has {n} entries for {m} recipes; give one for each.", n=len(known), m=len(recipes)))
     rows = [*known] if pictured is None else [*known, pictured]
     pipeline = Pipeline(tuple(recipes), tuple(map(_flat, rows)), load_decoder(decoder), max_pixels)
     more = max(1.0, max_pixels / MAX_PIXELS)
@@ -305,5 +303,5 @@ def _in_processes(
                 source = sources[index]
                 yield next(done) if isinstance(source, FILE) else pipeline.prepare(index, source)
     except NoWorkers as error:
-        log.warning("decoding in this process, because worker processes cannot be started: %s", error)
+        log.warning(_("decoding in this process, because worker processes cannot be started: {error}", error=error))
         yield from _here(_read_sources(sources, range(index, indices.stop)), pipeline)

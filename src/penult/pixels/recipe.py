@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from penult.errors import InputError
-from penult.i18n import _
+from penult.i18n import N_, _
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,17 +110,23 @@ class Recipe:
 
     def describe(self) -> str:
         """Return view by view what is seen, in plain words."""
-        told = " and ".join(view._describe_one() for view in self.views)
-        size = f"at {self.size} x {self.size} pixels"
+        told = N_("{views}, at {size} x {size} pixels; features averaged over the {n} views")
         if self.view_count == 1:
-            return f"{told}, {size}"
-        each = ", and the mirror image of each" if len(self.views) > 1 else " and its mirror image"
-        return f"{told}{each if self.mirrored else ''}, {size}; features averaged over the {self.view_count} views"
+            told = N_("{views}, at {size} x {size} pixels")
+        elif self.mirrored and len(self.views) > 1:
+            told = N_("{views}, and the mirror image of each, at {size} x {size} pixels; features averaged over the {n} views")
+        elif self.mirrored:
+            told = N_("{views} and its mirror image, at {size} x {size} pixels; features averaged over the {n} views")
+        views = _(" and ").join(view._describe_one() for view in self.views)
+        return _(told, views=views, size=self.size, n=self.view_count)
 
     def _describe_one(self) -> str:
+        share = f"{100 * self.crop:.3g}"
         if self.crop_mode == "crop":
-            return f"the center crop ({100 * self.crop:.3g}% of the shorter side)"
-        return f"{'the whole' if self.crop == 1 else f'{100 * self.crop:.3g}% of the'} picture squashed to a square"
+            return _("the center crop ({share}% of the shorter side)", share=share)
+        if self.crop == 1:
+            return _("the whole picture squashed to a square")
+        return _("{share}% of the picture squashed to a square", share=share)
 
     @property
     def geometry(self) -> tuple[int, str, float, str, str]:

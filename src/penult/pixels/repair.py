@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penult.i18n import _
 from penult.pixels.headers import JPEG_END, JpegOutline, JpegScan, jpeg_outline
 from penult.pixels.recipe import Refused, Remark
 
@@ -113,7 +114,7 @@ def _judged(about: JpegOutline, first: int | None, height: int) -> Remark:
     if len(about.scans) == 1 and set(about.scans[0].components) == set(about.components):
         missing = 0.0 if first is None else max(1 - first / height, 1e-6)
         if missing > MOST_MISSING:
-            raise Refused("truncated", f"the last {missing:.0%} of the picture are missing")
+            raise Refused("truncated", _("the last {share:.0%} of the picture are missing", share=missing))
         return Remark(rows=missing)
     whole = about.scans if first is None else about.scans[:-1]
     if _whole(whole, about.components):
@@ -122,7 +123,7 @@ def _judged(about: JpegOutline, first: int | None, height: int) -> Remark:
     told = [s for s in whole if s.first == 0]
     detail = [s for s in whole if s.last > 0 and about.components[:1] == s.components[:1]]
     if {c for s in told for c in s.components} < set(about.components) or not detail:
-        raise Refused("truncated", "so many scans of a progressive JPEG are missing that there is no picture yet")
+        raise Refused("truncated", _("so many scans of a progressive JPEG are missing that there is no picture yet"))
     return Remark(scans=True)
 
 
@@ -141,7 +142,7 @@ def slim_png(data: bytes) -> bytes | None:
     if not data.startswith(_PNG):
         return None
     kept, position, changed = [data[: len(_PNG)]], len(_PNG), False
-    for _ in range(_MOST_CHUNKS):
+    for _chunk in range(_MOST_CHUNKS):
         length = int.from_bytes(data[position : position + 4], "big")
         end = position + _FRAME + length
         if end > len(data):

@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError, listed
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels.datasets import DatasetImage, dataset_images
 from penult.pixels.decoding import MAX_PIXELS, finish
 from penult.pixels.recipe import FULL_DEPTH, Failure
 from penult.signatures import looks_like_image
 from penult.sources import MAX_BYTES, FileContent, Member
+from penult.texts import system_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 PATH = (str, bytes, os.PathLike)  # a source of one of these types names a file
 FILE = (*PATH, FileContent, Member)  # of these it is a file, to be decoded; any other is a picture
 _SHOWN = 5
-_WANTED = "a path, a uint8 array (h, w, 3) or (h, w), a Pillow image, or the content of a file as penult.FileContent"
+_WANTED = N_("a path, a uint8 array (h, w, 3) or (h, w), a Pillow image, or the content of a file as penult.FileContent")
 _COLUMNS = ("path", "file", "filename", "filepath", "image", "image_path", "img", "photo")  # what people call the paths
-_WRAP = "wrap it: penult.FileContent(data), or penult.FileContent(file.read()); bytes alone are a path"
-_TENSOR = "make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().numpy() for channels first and 0..1"
+_WRAP = N_("wrap it: penult.FileContent(data), or penult.FileContent(file.read()); bytes alone are a path")
+_TENSOR = N_("make it a uint8 array first: (tensor.permute(1, 2, 0) * 255).byte().numpy() for channels first and 0..1")
 # A named pipe that nobody writes to would hold the run for ever without O_NONBLOCK. No file object: it takes longer
 # than a small file takes to read.
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -59,14 +60,14 @@ def read_file(path: File) -> tuple[bytes, bytes] | Failure:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 folder = stat.S_ISDIR(found.st_mode)
-                return Failure("unreadable file", os.strerror(errno.EISDIR) if folder else "it is not a plain file")
+                return Failure("unreadable file", _(os.strerror(errno.EISDIR)) if folder else _("it is not a plain file"))
             if found.st_size > MAX_BYTES:
                 return too_large(found.st_size)
             data = _read_all(descriptor, found.st_size)
         finally:
             os.close(descriptor)
     except OSError as error:
-        return Failure("unreadable file", error.strerror or str(error))
+        return Failure("unreadable file", system_words(error))
     except (ValueError, MemoryError) as error:  # a name with a zero byte in it; no memory
         return Failure("unreadable file", str(error) or type(error).__name__)
     return hashlib.sha256(data).digest(), data
@@ -83,12 +84,12 @@ def read_member(member: Member) -> FileContent | Failure:
 def failure_of(error: OSError) -> Failure:
     """Return what an error of reading a member means for its image."""
     reason = {errno.EFBIG: "too large", errno.ESTALE: "changed archive"}.get(error.errno or 0, "unreadable file")
-    return Failure(reason, error.strerror or str(error))
+    return Failure(reason, system_words(error))
 
 
 def too_large(size: int) -> Failure:
     """Return the failure of a file of so many bytes."""
-    return Failure("too large", f"{size:,} bytes; at most {MAX_BYTES:,} are read")
+    return Failure("too large", _("{size:,} bytes; at most {most:,} are read", size=size, most=MAX_BYTES))
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
@@ -118,7 +119,7 @@ def loaded(source: Source | Failure) -> Any:
     found = source.load()
     if isinstance(found, (Failure, *FILE)) or not (what := describe_other(found)):
         return found
-    return Failure("unreadable file", f"the data set gave {what} for an image")
+    return Failure("unreadable file", _("the data set gave {what} for an image", what=what))
 
 
 def check_pictures(sources: Iterable[Source]) -> None:
@@ -131,7 +132,7 @@ def check_pictures(sources: Iterable[Source]) -> None:
 def check_picture(source: NDArray[np.uint8] | Image | DatasetImage) -> None:
     """Raise InputError unless `source` is a uint8 array (h, w, 3) or (h, w), or a Pillow image."""
     if what := describe_other(source):
-        raise InputError(_("got {what} for an image; give {wanted}.", what=what, wanted=_WANTED))
+        raise InputError(_("got {what} for an image; give {wanted}.", what=what, wanted=_(_WANTED)))
 
 
 def describe_other(source: object) -> str:
@@ -141,7 +142,7 @@ def describe_other(source: object) -> str:
     dtype, shape = str(getattr(source, "dtype", "")), getattr(source, "shape", ())
     if dtype == "uint8" and len(shape) in (2, 3) and (*shape, 3)[2] == 3 and 0 not in shape:
         return ""
-    return f"an array {dtype} {shape}" if dtype and shape else _called(source)
+    return _("an array {dtype} {shape}", dtype=dtype, shape=shape) if dtype and shape else _called(source)
 
 
 def read_picture(
@@ -182,7 +183,7 @@ def image_name(index: int, source: Any) -> str:
     """Return a path as text, the id of a member; pixels and contents have no name, and get their place."""
     if isinstance(source, Member):
         return source.id
-    return os.fsdecode(source) if isinstance(source, PATH) else f"image number {index}"
+    return os.fsdecode(source) if isinstance(source, PATH) else _("image number {n}", n=index)
 
 
 def _items(X: Any) -> list[Any] | str:
@@ -202,36 +203,39 @@ def _items(X: Any) -> list[Any] | str:
     try:
         return list(iter(X))
     except TypeError:
-        return f"got {_called(X)} for images; give a list of paths, uint8 arrays (h, w, 3) or Pillow images."
+        return _("got {what} for images; give a list of paths, uint8 arrays (h, w, 3) or Pillow images.", what=_called(X))
 
 
 def _no_list(X: Any) -> str:
     """Return why X as a whole is no list of images, or nothing."""
     if X is None:
-        return "no images were given (None); give a list of paths, arrays or Pillow images."
+        return _("no images were given (None); give a list of paths, arrays or Pillow images.")
     if isinstance(X, set | frozenset):
-        return "the images are a set, which has no order, so no answer could be told from another; give a list."
+        return _("the images are a set, which has no order, so no answer could be told from another; give a list.")
     if isinstance(X, Mapping):
-        return "the images are a dict; give a list, such as list(images.keys()) or list(images.values())."
-    return f"got {_called(X)} for images; {cure}." if (cure := _cure(X)) else ""
+        return _("the images are a dict; give a list, such as list(images.keys()) or list(images.values()).")
+    return _("got {what} for images; {cure}.", what=_called(X), cure=_(cure)) if (cure := _cure(X)) else ""
 
 
 def _problem_of_one(path: Any) -> str:
     """Return why one path alone is no photo: the bytes of a file, a folder, a pattern, an address; else nothing."""
     if _is_content(path):
-        return f"got the content of an image file ({len(path):,} bytes) for images; {_WRAP}."
+        return _("got the content of an image file ({size:,} bytes) for images; {cure}.", size=len(path), cure=_(_WRAP))
     text = os.fsdecode(path)
     if "://" in text:
-        return f"{text[:200]} is an address, not a file; download it and give its path."
+        return _("{text} is an address, not a file; download it and give its path.", text=text[:200])
     if "\0" in text:
-        return f"{text[:200]!r} cannot be the name of a file; give the path of a photo."
+        return _("{text!r} cannot be the name of a file; give the path of a photo.", text=text[:200])
     if os.path.isdir(text):  # noqa: PTH112 - names that no file can have are no reason to fail
-        return (
-            f"{text!r} is a folder; give a list of its photos, such as sorted(pathlib.Path({text!r}).rglob('*.jpg')), or run "
-            "`penult predict MODEL FOLDER`."
+        return _(
+            "{text!r} is a folder; give a list of its photos, such as sorted(pathlib.Path({text!r}).rglob('*.jpg')), or run "
+            "`penult predict MODEL FOLDER`.",
+            text=text,
         )
     if any(sign in text for sign in "*?[") and not os.path.lexists(text):
-        return f"{text[:200]!r} is a pattern, not a file; give the list of its files: sorted(glob.glob({text[:200]!r}))."
+        return _(
+            "{text!r} is a pattern, not a file; give the list of its files: sorted(glob.glob({text!r})).", text=text[:200]
+        )
     return ""
 
 
@@ -241,10 +245,11 @@ def _column(table: Any) -> list[Any] | str:
     if len(names) == 1:
         return list(table.iloc[:, 0] if hasattr(table, "iloc") else table[table.columns[0]])
     if not names:
-        return "the images are a table without columns; give a list of paths."
+        return _("the images are a table without columns; give a list of paths.")
     likely = next((name for name in names if str(name).lower() in _COLUMNS), names[0])
     columns = listed(map(str, names), longest=40)
-    return f"the images are a table of {len(names)} columns ({columns}); give the column of the paths alone: df[{likely!r}]."
+    told = N_("the images are a table of {n} columns ({names}); give the column of the paths alone: df[{likely!r}].")
+    return _(told, n=len(names), names=columns, likely=likely)
 
 
 def _items_of_array(X: Any) -> list[Any] | str:
@@ -254,19 +259,28 @@ def _items_of_array(X: Any) -> list[Any] | str:
     try:
         array = np.asarray(X)
     except Exception:  # an array on a GPU, a lazy one: libraries differ in what they raise
-        return f"got {_called(X)} for images; give a numpy array (n, h, w, 3) of uint8."
+        return _("got {what} for images; give a numpy array (n, h, w, 3) of uint8.", what=_called(X))
     if array.ndim == 0:
-        return f"got {_called(array.item())} for images; give a list." if array.dtype.kind in "biufc" else _items(array.item())
+        if array.dtype.kind not in "biufc":
+            return _items(array.item())
+        return _("got {what} for images; give a list.", what=_called(array.item()))
     if array.dtype.kind in "OUS":
         if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1):
             return list(array.reshape(-1))
-        return f"got an array {array.dtype} {array.shape} for images; give one column of paths (X[:, 0]), or pixels as uint8."
+        return _(
+            "got an array {dtype} {shape} for images; give one column of paths (X[:, 0]), or pixels as uint8.",
+            dtype=array.dtype,
+            shape=array.shape,
+        )
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in {1, 3, 4}):
         return [array]
     if array.ndim == 3 and array.shape[0] == 3:
         warnings.warn(
-            f"an array of the shape {array.shape} is taken as three gray photos; if it is one photo with its channels first, "
-            "give numpy.moveaxis(X, 0, -1).",
+            _(
+                "an array of the shape {shape} is taken as three gray photos; if it is one photo with its channels first, "
+                "give numpy.moveaxis(X, 0, -1).",
+                shape=array.shape,
+            ),
             stacklevel=2,
         )
     return list(array)
@@ -277,19 +291,21 @@ def _unfit(items: list[Any]) -> str:
     bad = [(i, what) for i, item in enumerate(items) if (what := _what(item))]
     if not bad:
         return ""
-    cure = next((cure for i, _ in bad if (cure := _cure(items[i]))), f"give {_WANTED}")
+    cures = (_(cure) for i, _told in bad if (cure := _cure(items[i])))
+    cure = next(cures, _("give {wanted}", wanted=_(_WANTED)))
     if len(items) == 1:
-        return f"got {bad[0][1]} for an image; {cure}."
-    if len(bad) == len(items) and len({what for _, what in bad}) == 1:
-        return f"each of the {len(items)} images is {bad[0][1]}; {cure}."
-    which = listed((f"number {i} is {what}" for i, what in bad), _SHOWN, longest=200)
-    return f"{len(bad)} of {len(items)} items are not images: {which} (counted from 0); {cure}."
+        return _("got {what} for an image; {cure}.", what=bad[0][1], cure=cure)
+    if len(bad) == len(items) and len({what for __, what in bad}) == 1:
+        return _("each of the {n} images is {what}; {cure}.", n=len(items), what=bad[0][1], cure=cure)
+    which = listed((_("number {i} is {what}", i=i, what=what) for i, what in bad), _SHOWN, longest=200)
+    told = N_("{bad} of {n} items are not images: {which} (counted from 0); {cure}.")
+    return _(told, bad=len(bad), n=len(items), which=which, cure=cure)
 
 
 def _what(item: Any) -> str:
     """Return what an item is where it is no image, else nothing."""
     if _is_content(item):
-        return f"the content of an image file ({len(item):,} bytes)"
+        return _("the content of an image file ({size:,} bytes)", size=len(item))
     if isinstance(item, FILE):
         return ""
     return _called(item) if _cure(item) else describe_other(item)
@@ -298,7 +314,8 @@ def _what(item: Any) -> str:
 def _called(thing: Any) -> str:
     """Return what something is, for a message: its kind, and its value where that is a number (nan: missing in a table)."""
     kind = type(thing).__name__
-    return f"{'an' if kind[:1].lower() in 'aeio' else 'a'} {kind}" + (f" ({thing})" if isinstance(thing, int | float) else "")
+    named = _("an {kind}", kind=kind) if kind[:1].lower() in "aeio" else _("a {kind}", kind=kind)
+    return _("{kind} ({value})", kind=named, value=thing) if isinstance(thing, int | float) else named
 
 
 def _cure(thing: Any) -> str:

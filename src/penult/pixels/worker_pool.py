@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penult.i18n import _
 from penult.pixels.content_area import ContentArea
 from penult.pixels.pipeline import DECODER, Connection, Place, Prepared, Reply, WorkerConfig
 from penult.pixels.recipe import Failure, Recipe
@@ -276,7 +277,7 @@ class WorkerPool:
         if not begun:
             self.false_starts[outside] += 1
             if (died := self.false_starts[outside]) > _FALSE_STARTS[outside] * self.count:
-                raise NoWorkers(f"{died} died before they began a picture, the last with code {code}")
+                raise NoWorkers(_("{n} died before they began a picture, the last with code {code}", n=died, code=code))
         elif failure := self._failure_of(numbers[0], code):
             number = numbers.pop(0)
             nothing = (None,) * len(self.config.recipes)
@@ -287,13 +288,15 @@ class WorkerPool:
     def _failure_of(self, number: int, code: int) -> Failure | None:
         """Return what a death means for the picture under way; None: try it once more."""
         if code == -signal.SIGALRM:
-            return Failure("decoder hung", f"no answer in {self.config.seconds:g} s")
+            return Failure("decoder hung", _("no answer in {seconds:g} s", seconds=self.config.seconds))
         outside = -code in _OUTSIDE
         self.tries[number, outside] += 1
         if (tries := self.tries[number, outside]) < _TRIES[outside]:
             return None
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return Failure("decoder crashed", f"{how}, {'twice' if tries == 2 else f'{tries} times'}")
+        how = _("signal {name}", name=signal.Signals(-code).name) if code < 0 else _("exit code {code}", code=code)
+        return Failure(
+            "decoder crashed", _("{how}, twice", how=how) if tries == 2 else _("{how}, {n} times", how=how, n=tries)
+        )
 
     def _start_worker(self) -> _Worker:
         """Start a worker; it shares nothing with this process but the file and one connection."""
@@ -352,7 +355,7 @@ def _shared_memory(size: int) -> tuple[int, mmap.mmap]:
     except OSError as error:  # a limit on the size of files (`ulimit -f`), no memory
         if descriptor >= 0:
             os.close(descriptor)
-        raise NoWorkers(f"no memory can be shared: {error}") from error
+        raise NoWorkers(_("no memory can be shared: {error}", error=error)) from error
 
 
 def check_worker(decoder: str = DECODER) -> None:

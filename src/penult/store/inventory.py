@@ -20,7 +20,7 @@ from typing import Any
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError, unknown
-from penult.i18n import N_, _
+from penult.i18n import N_, _, pgettext
 from penult.store.atomic import Identity, identity, is_temporary, remove, stale
 from penult.store.blobs import BlobShards, blobs_by_head, read_blob_table
 from penult.store.entry import KINDS, OLD_INDEX, RECORD, key, read_record
@@ -318,7 +318,7 @@ def plan(
     now = time.time() if now is None else now
     gone: dict[Path, Removal] = {p: Removal(p, _("left by a killed process"), (p,), _size(p)) for p in found.leftovers}
     for item in found.items:
-        why = _useless(item, now) or (_("all") if everything else _old(item, older, now))
+        why = _useless(item, now) or (pgettext("of what a cache loses", "all") if everything else _old(item, older, now))
         if why is not None:
             gone[item.path] = _whole(item, why)
         elif item.odd:
@@ -373,7 +373,7 @@ def _useless(item: CacheItem, now: float) -> str | None:
         return None
     if not item.whole:
         return _("never finished")
-    return _("empty") if item.kind in SHARDS and not item.shards else None
+    return pgettext("of what a cache loses", "empty") if item.kind in SHARDS and not item.shards else None
 
 
 def _old(item: CacheItem, older: float | None, now: float) -> str | None:
