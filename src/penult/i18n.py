@@ -1,7 +1,8 @@
 """The language of every text that a person reads: English as it stands in the source, or its translation.
 
-One language for the whole process. It is what `set_language` was given (the command line: by `--lang`, settings or locale),
-else what PENULT_LANG says, else English. The catalogue is read when the first text is asked for in another language.
+One language for the whole process, but for `in_language`: a server writes to each reader in theirs. It is what `set_language`
+was given (the command line: by `--lang`, settings or locale), else what PENULT_LANG says, else English. The catalogue is read
+when the first text is asked for in another language.
 
     _("{path} is not a folder", path=path)                 a text; values are put in by `str.format`
     ngettext("{n:,} photo", "{n:,} photos", n)             a text with a number
@@ -12,6 +13,9 @@ else what PENULT_LANG says, else English. The catalogue is read when the first t
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +23,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gettext import NullTranslations
 
-__all__ = ["LANGUAGES", "N_", "VARIABLE", "language", "language_of", "ngettext", "pgettext", "set_language"]
+__all__ = [
+    "LANGUAGES",
+    "N_",
+    "VARIABLE",
+    "accepted",
+    "in_language",
+    "language",
+    "language_of",
+    "ngettext",
+    "pgettext",
+    "set_language",
+]
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "PENULT_LANG"
 _LOCALES = Path(__file__).parent / "locale"
 _chosen: list[str] = []  # the language that was set, if one was
+_of_reader: ContextVar[str] = ContextVar("penult_language", default="")  # of one reader of a server
 
 
 def set_language(name: str) -> None:
@@ -55,9 +71,39 @@ def set_language(name: str) -> None:
 
 def language() -> str:
     """Return the language of texts, `en` or `zh`."""
+    if name := _of_reader.get():
+        return name
     if not _chosen:
         _chosen.append(language_of(os.environ.get(VARIABLE, "")) or "en")
     return _chosen[0]
+
+
+@contextmanager
+def in_language(name: str | None) -> Iterator[None]:
+    """Have the texts of a block, in this thread or task alone, in one of `LANGUAGES`; with None as they are anyway."""
+    before = _of_reader.set(name or _of_reader.get())
+    try:
+        yield
+    finally:
+        _of_reader.reset(before)
+
+
+def accepted(header: str) -> str | None:
+    """Return the language of ours that an Accept-Language header likes best; None where it names none.
+
+    Examples
+    --------
+    >>> from penult import i18n
+    >>> i18n.accepted("fr, zh-CN;q=0.9, en;q=0.8"), i18n.accepted("fr")
+    ('zh', None)
+    """
+    liked = []
+    for part in header.split(","):
+        tag, _q, weight = part.strip().partition(";q=")
+        name, share = language_of(tag), float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0 if weight else 1.0
+        if name is not None and share > 0:
+            liked.append((share, name))
+    return max(liked, key=lambda one: one[0])[1] if liked else None
 
 
 def language_of(locale: str) -> str | None:

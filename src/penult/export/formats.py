@@ -19,6 +19,7 @@ from penult.export import litert, model_card, model_graph, page, web_runtime
 from penult.export.model_graph import Input, Weights
 from penult.export.nodes import DOUBLE, FLOAT
 from penult.export.parity import Parity, ParityCheck
+from penult.i18n import N_
 from penult.sources import kind_of
 
 WEIGHTS: tuple[Weights, ...] = ("f32", "f16", "int16")
@@ -114,10 +115,10 @@ def export_model(
         litert.check_converter()
     source, takes = Source.of(run), FORMATS[to].takes
     engine = web_runtime.runtime(runtime, progress) if to == "html" else (b"", b"")
-    progress("building the graph", 0, 2)
+    progress(N_("building the graph"), 0, 2)
     graph = model_graph.build(source.model, takes, kept, FORMATS[to].real)
     data = model_graph.to_bytes(graph)
-    progress("comparing with predict", 1, 2)
+    progress(N_("comparing with predict"), 1, 2)
     comparison = ParityCheck(source.model, _photos(source.metrics, photos), takes)
     checked = comparison.check(data, kept)
     _describe(graph, source, checked, takes)
@@ -126,7 +127,7 @@ def export_model(
         done = litert.convert(data, comparison.inputs)
         data = done.data
         checked.append(comparison.judge("litert", done.version, done.answers, kept))
-    progress("comparing with predict", 2, 2)
+    progress(N_("comparing with predict"), 2, 2)
     export = Export(source, data, tuple(checked), engine)
     return Exported(FORMATS[to].write(export, Path(out)), export.parity)
 

@@ -19,7 +19,7 @@ from penult.bundle import Bundle
 from penult.embed import EmbedOptions
 from penult.errors import InputError, PenultError
 from penult.export.model_graph import Input, Weights
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.predict import Predictor
 
 OUTPUTS = ("probabilities", "novelty")  # what is compared
@@ -77,7 +77,7 @@ class ParityCheck:
         proba, novelty = (np.array([np.reshape(row, -1) for row in rows]) for rows in zip(*answers, strict=True))
         off, bound = float(np.abs(proba - self._wanted.proba).max()), ROUNDED.get(weights, BOUNDS[runtime])
         unlike = _relative(novelty[:, 0], self._wanted.novelty) if self._knows_novelty else None
-        for what, difference in (("a probability", off), ("the novelty", unlike or 0.0)):
+        for what, difference in ((N_("a probability"), off), (N_("the novelty"), unlike or 0.0)):
             if not difference <= bound:  # a NaN is not
                 raise PenultError(
                     _(
@@ -86,7 +86,7 @@ class ParityCheck:
                         "report it with the model's network.",
                         runtime=runtime,
                         version=version,
-                        what=what,
+                        what=_(what),
                         difference=difference,
                         bound=bound,
                     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from penult import store, untrusted
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.i18n import _
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 NAME, VERSION, LICENSE = "onnxruntime-web", "1.30.0", "MIT"
 # As the npm registry publishes it: "dist.integrity"
@@ -37,9 +37,10 @@ def runtime(archive: str | Path | None = None, progress: ProgressCallback = quie
     """
     entry = store.CacheEntry.of(store.cache_root(None), KIND, {"package": NAME, "version": VERSION, "sha512": SHA512})
     if entry.values() is None:
-        progress(f"fetching {NAME} {VERSION}", 0, 1)
+        step = _("fetching {name} {version}", name=NAME, version=VERSION)
+        progress(step, 0, 1)
         files = _unpacked(_download() if archive is None else _read(archive))
-        progress(f"fetching {NAME} {VERSION}", 1, 1)
+        progress(step, 1, 1)
         entry.put(files, license=LICENSE)
     return entry.read("glue.mjs"), entry.read("runtime.wasm")
 
@@ -48,9 +49,9 @@ def _read(archive: str | Path) -> bytes:
     try:
         return untrusted.read_bytes(archive, _MOST)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        why = system_words(error) if isinstance(error, OSError) else error
         raise InputError(
-            _("{archive} cannot be read ({why}); give the file that `npm pack` wrote.", archive=printable(archive), why=why)
+            _("{path} cannot be read ({why}); give the file that `npm pack` wrote.", path=printable(archive), why=why)
         ) from error
 
 
@@ -70,12 +71,12 @@ def _download() -> bytes:
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise InputError(
             _(
-                "{name} {version}, which pages need, cannot be fetched from {where} ({getattr}); on a machine with "
+                "{name} {version}, which pages need, cannot be fetched from {where} ({why}); on a machine with "
                 "internet access run `npm pack {name}@{version}`, and give the file with --runtime FILE.",
                 name=NAME,
                 version=VERSION,
                 where=where,
-                getattr=getattr(error, "reason", error),
+                why=getattr(error, "reason", error),
             )
         ) from error
 

@@ -81,4 +81,8 @@ def to_json(prediction: Prediction, name: str = "") -> dict[str, Any]:
 
 def why(prediction: Prediction) -> str:
     """Return why a photo could not be read, and what to do."""
-    return "" if prediction.failure is None else f"{reason_of(prediction.failure)}: {advice(prediction.failure)}"
+    return (
+        ""
+        if prediction.failure is None
+        else _("{reason}: {cure}", reason=reason_of(prediction.failure), cure=advice(prediction.failure))
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penult import __version__
-from penult.i18n import _
+from penult.i18n import N_, _, ngettext
 from penult.predict import Prediction
 from penult.serve import inference_protocol as protocol
 from penult.serve import openapi, page
@@ -36,7 +36,8 @@ class Endpoints:
         self.metrics = metrics
         self.review = review
         self.guard: Guard | None = None
-        self._files = page.files(review is not None)
+        self._review = review is not None
+        self._files = page.files()
 
     # --- predictions ---
 
@@ -57,17 +58,13 @@ class Endpoints:
         said = [to_json(one, photo.name if named else "") for one, photo in zip(answers, photos, strict=True)]
         about = {"model": served.name, "model_version": served.version, "predictions": said}
         if all(one.failure for one in answers):
-            which = "the photo" if len(answers) == 1 else f"none of the {len(answers)} photos"
-            raise Refusal(
-                422,
-                _(
-                    "{which} can{what} be read: {why}.",
-                    which=which,
-                    what="not" if len(answers) == 1 else "",
-                    why=why(answers[0]),
-                ),
-                about,
+            told = ngettext(
+                "the photo cannot be read: {why}.",
+                "none of the {n} photos can be read: {why}.",
+                len(answers),
+                why=why(answers[0]),
             )
+            raise Refusal(422, told, about)
         return json_response(about)
 
     async def _answer(self, request: Any, served: ServedModel, photos: Sequence[FormFile]) -> list[Prediction]:
@@ -130,9 +127,9 @@ class Endpoints:
             raise Refusal(
                 422,
                 _(
-                    "photo {bad} of {count} cannot be read: {why}.",
-                    bad=bad[0] + 1,
-                    count=len(answers),
+                    "photo {i} of {n} cannot be read: {why}.",
+                    i=bad[0] + 1,
+                    n=len(answers),
                     why=why(answers[bad[0]]),
                 ),
                 more,
@@ -155,6 +152,9 @@ class Endpoints:
         """Return the page or one of its files."""
         from starlette.responses import Response
 
+        if request.url.path == "/":
+            headers = {**PAGE_HEADERS, "Vary": "Accept-Language"}
+            return Response(page.document(self._review), media_type="text/html", headers=headers)
         content, kind = self._files[request.url.path]
         return Response(content, media_type=kind, headers=PAGE_HEADERS)
 
@@ -172,7 +172,7 @@ class Endpoints:
         """Return the application."""
         one, versioned = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
         get: list[tuple[str, Handler]] = [
-            *((path, self.file) for path in self._files),
+            *((path, self.file) for path in ("/", *self._files)),
             ("/models", self.list_models), ("/metrics", self.prometheus), ("/openapi.json", self.description),
             ("/v2", self.server), ("/v2/", self.server), (HEALTH + "live", self.live), (HEALTH + "ready", self.ready),
             *((path, self.model) for path in (one, versioned)),
@@ -180,7 +180,7 @@ class Endpoints:
         ]  # fmt: skip
         post: list[tuple[str, Handler]] = [("/predict", self.predict), ("/predict/{name}", self.predict)]
         post += [(path + "/infer", self.infer) for path in (one, versioned)]
-        return route_app(get, post, "; /openapi.json has those that there are")
+        return route_app(get, post, N_("; /openapi.json has those that there are"))
 
 
 def _check_version(request: Any, served: ServedModel) -> None:
@@ -189,10 +189,10 @@ def _check_version(request: Any, served: ServedModel) -> None:
         raise Refusal(
             404,
             _(
-                "version {version!r} of {name} is not served; {version2} is.",
+                "version {version!r} of {name} is not served; {present} is.",
                 version=version[:40],
                 name=served.name,
-                version2=served.version,
+                present=served.version,
             ),
         )
 

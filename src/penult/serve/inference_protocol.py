@@ -67,7 +67,7 @@ def parse(body: bytes, headers: Mapping[bytes, bytes], served: ServedModel, most
         raise Refusal(400, _("an inference request is a JSON object with a list `inputs`."))
     given = [one for one in asked["inputs"] if isinstance(one, dict)]
     if len(given) != 1 or given[0].get("name") != INPUT or len(asked["inputs"]) != 1:
-        raise Refusal(400, _("the model has one input, `{input}`; give that and no other.", input=INPUT))
+        raise Refusal(400, _("the model has one input, `{name}`; give that and no other.", name=INPUT))
     identity = asked.get("id", "")
     if not isinstance(identity, str) or len(identity) > 500:
         raise Refusal(400, _("`id` is not a text of at most 500 letters."))
@@ -90,7 +90,7 @@ def _parameters(thing: Mapping[str, Any]) -> Mapping[str, Any]:
 def _photos(tensor: Mapping[str, Any], behind: memoryview, most: int) -> tuple[FormFile, ...]:
     shape, data = tensor.get("shape"), tensor.get("data")
     if tensor.get("datatype") != "BYTES":
-        raise Refusal(400, _("the input `{input}` is of datatype BYTES: photos as files have them.", input=INPUT))
+        raise Refusal(400, _("the input `{name}` is of datatype BYTES: photos as files have them.", name=INPUT))
     if not isinstance(shape, list) or not all(type(side) is int and 0 <= side <= 1_000_000 for side in shape) or not shape:
         raise Refusal(400, _("`shape` is not a list of whole numbers, such as [1]."))
     count = math.prod(shape)
@@ -104,9 +104,9 @@ def _photos(tensor: Mapping[str, Any], behind: memoryview, most: int) -> tuple[F
             raise Refusal(
                 400,
                 _(
-                    "binary_data_size is {size}, and {count} bytes stand behind the JSON.",
+                    "binary_data_size is {size}, and {n} bytes stand behind the JSON.",
                     size=str(size)[:20],
-                    count=len(behind),
+                    n=len(behind),
                 ),
             )
         found = _split(behind, most)
@@ -114,10 +114,10 @@ def _photos(tensor: Mapping[str, Any], behind: memoryview, most: int) -> tuple[F
         found = _decoded(data, most)
     else:
         raise Refusal(
-            400, _("the input `{input}` needs `data`, or `binary_data_size` and the bytes behind the JSON.", input=INPUT)
+            400, _("the input `{name}` needs `data`, or `binary_data_size` and the bytes behind the JSON.", name=INPUT)
         )
     if len(found) != count:
-        raise Refusal(400, _("`shape` says {count} photos, and there are {count2}.", count=count, count2=len(found)))
+        raise Refusal(400, _("`shape` says {n} photos, and there are {m}.", n=count, m=len(found)))
     return tuple(FormFile(f"photo {i + 1}", photo) for i, photo in enumerate(found))
 
 

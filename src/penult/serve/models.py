@@ -22,6 +22,7 @@ from penult import bundle, pixels, runs
 from penult.bundle import Bundle, decision_facts
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError, listed
+from penult.export.page import verdict_of
 from penult.i18n import _
 from penult.predict import Prediction
 from penult.web import Refusal, event
@@ -70,7 +71,7 @@ class ServedModel:
     model: Bundle
     predictor: PhotoPredictor
     signature: Signature
-    verdict: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # of its run
     users: int = 0  # requests that use it
 
     @property
@@ -81,7 +82,7 @@ class ServedModel:
     def to_dict(self) -> dict[str, Any]:
         """Return what a client may know of it, as plain JSON values."""
         networks = [backbone.name for backbone in self.model.backbones]
-        known: dict[str, Any] = {"classes": list(self.classes), "networks": networks, "verdict": self.verdict}
+        known: dict[str, Any] = {"classes": list(self.classes), "networks": networks, "verdict": verdict_of(self.metrics)}
         if self.model.task == "labels":
             known["thresholds"] = self.model.named_thresholds
         known |= decision_facts(self.model)
@@ -116,8 +117,7 @@ class ModelSet:
             predictor.close(0)
             raise
         metrics = runs.read_metrics(_file(self.sources[name]).parent) or {}
-        verdict = metrics.get("verdict")
-        return ServedModel(name, version, model, predictor, signature, verdict if isinstance(verdict, str) else "")
+        return ServedModel(name, version, model, predictor, signature, metrics)
 
     async def open_all(self, read: dict[str, tuple[Bundle, str, Signature]]) -> None:
         """Open every model, one after the other; each is served as soon as it is ready."""
@@ -134,13 +134,11 @@ class ModelSet:
         """Return a model; the only one where none is named. Raises `Refusal`."""
         if name is None and len(self.sources) > 1:
             raise Refusal(
-                400, _("this server has several models; name one of {sources}: /predict/NAME.", sources=listed(self.sources))
+                400, _("this server has several models; name one of {names}: /predict/NAME.", names=listed(self.sources))
             )
         name = name if name is not None else next(iter(self.sources))
         if name not in self.sources:
-            raise Refusal(
-                404, _("there is no model {name!r}; known: {sources}.", name=name[:100], sources=listed(self.sources))
-            )
+            raise Refusal(404, _("there is no model {name!r}; known: {names}.", name=name[:100], names=listed(self.sources)))
         if name not in self.served:
             raise Refusal(503, _("the model {name} is not ready yet; try again soon.", name=name))
         return self.served[name]

@@ -42,9 +42,9 @@ class Queue:
             if not getattr(self, name) > 0:
                 raise InputError(
                     _(
-                        "a queue with {name} = {getattr} takes nothing; give a number above 0.",
+                        "a queue with {name} = {value} takes nothing; give a number above 0.",
                         name=name,
-                        getattr=getattr(self, name),
+                        value=getattr(self, name),
                     )
                 )
 
@@ -118,17 +118,17 @@ class ServeOptions:
         if self.token is None and not is_loopback(self.host):
             raise InputError(
                 _(
-                    "other machines can reach a server at {host}, and it has no token; set {token} to a long random text "
+                    "other machines can reach a server at {host}, and it has no token; set {variable} to a long random text "
                     "(python -c 'import secrets; print(secrets.token_urlsafe())'), or leave --host out.",
                     host=self.host,
-                    token=TOKEN,
+                    variable=TOKEN,
                 )
             )
         if self.token is not None and (len(self.token) < LEAST_TOKEN or not self.token.isascii() or " " in self.token):
             raise InputError(
                 _(
-                    "the token must be {least_token} or more ASCII letters without spaces; make a longer one.",
-                    least_token=LEAST_TOKEN,
+                    "the token must be {n} or more ASCII letters without spaces; make a longer one.",
+                    n=LEAST_TOKEN,
                 )
             )
 

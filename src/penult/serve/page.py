@@ -9,27 +9,31 @@ from importlib.resources import files as resources
 
 from penult import __version__
 from penult.export.page import LABEL_LIMITS, LIMITS, asset, main_part
-from penult.html import tag
+from penult.html import TRANSLATE, language_tag, phrase, script_texts, tag
+from penult.i18n import N_, _
 
-KEPT_NOTHING = "Photos are sent to this server, which answers and keeps none of them."
-KEPT_DOUBTFUL = "Photos are sent to this server; those with a doubtful answer are kept there for review."
+KEPT_NOTHING = N_("Photos are sent to this server, which answers and keeps none of them.")
+KEPT_DOUBTFUL = N_("Photos are sent to this server; those with a doubtful answer are kept there for review.")
 
 ICON = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6" fill="#1f6feb"/></svg>'
 
 
-def files(review: bool = False) -> dict[str, tuple[bytes, str]]:
-    """Return path, content and type of the page and all that it loads; `review` is whether the server keeps photos."""
-    remote = (resources("penult.serve") / "assets" / "remote.mjs").read_text(encoding="utf-8")
-    script = f"{remote}\n{asset('app.mjs')}"
+def files() -> dict[str, tuple[bytes, str]]:
+    """Return path, content and type of all that the page loads."""
     return {
-        "/": (_page(review).encode(), "text/html"),
         "/assets/icon.svg": (ICON, "image/svg+xml"),
         "/assets/page.css": (asset("page.css").encode(), "text/css"),
-        "/assets/page.js": (script.encode(), "text/javascript"),
+        "/assets/page.js": (_script().encode(), "text/javascript"),
     }
 
 
-def _page(review: bool) -> str:
+def _script() -> str:
+    remote = (resources("penult.serve") / "assets" / "remote.mjs").read_text(encoding="utf-8")
+    return f"{TRANSLATE}{remote}\n{asset('app.mjs')}"
+
+
+def document(review: bool = False) -> str:
+    """Return the page in the language of now; `review` is whether the server keeps photos."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -42,24 +46,25 @@ def _page(review: bool) -> str:
     )
     header = tag(
         "header",
-        tag("h1", "Which is it?", id="title"),
+        tag("h1", _("Which is it?"), id="title"),
         tag("p", id="verdict"),
-        tag("p", KEPT_DOUBTFUL if review else KEPT_NOTHING, class_="soft"),
-        tag("p", tag("label", "Model ", tag("select", id="model"), for_="model"), id="choice", hidden=True),
+        tag("p", _(KEPT_DOUBTFUL if review else KEPT_NOTHING), class_="soft"),
+        tag("p", tag("label", _("Model"), " ", tag("select", id="model"), for_="model"), id="choice", hidden=True),
         tag(
             "form",
-            tag("label", "Token", for_="token"),
+            tag("label", _("Token"), for_="token"),
             tag("input", type="password", id="token", autocomplete="current-password", required=True),
-            tag("button", "Continue", type="submit"),
+            tag("button", _("Continue"), type="submit"),
             id="access",
             hidden=True,
             class_="controls",
         ),
     )
-    links = tag("p", f"penult {__version__}. For programs: ", tag("a", "/openapi.json", href="/openapi.json"), ".")
+    address = tag("a", "/openapi.json", href="/openapi.json")
+    links = tag("p", phrase(_("penult {version}. For programs: {address}."), version=__version__, address=address))
     footer = tag(
-        "footer", tag("p", LIMITS, id="limits-classes"), tag("p", LABEL_LIMITS, id="limits-labels", hidden=True),
+        "footer", tag("p", _(LIMITS), id="limits-classes"), tag("p", _(LABEL_LIMITS), id="limits-labels", hidden=True),
         tag("p", id="version"), links,
     )  # fmt: skip
-    body = tag("body", header, main_part("Asking the server ..."), footer)
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    body = tag("body", header, main_part(_("Asking the server ...")), footer, script_texts(_script()))
+    return f"<!doctype html>\n{tag('html', head, body, lang=language_tag())}\n"

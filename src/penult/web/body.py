@@ -56,7 +56,7 @@ class BodyReader:
         except TimeoutError:
             raise Refusal(
                 408,
-                _("the body took longer than {body_seconds:g} s to arrive.", body_seconds=self.limits.body_seconds),
+                _("the body took longer than {seconds:g} s to arrive.", seconds=self.limits.body_seconds),
                 headers=[(b"connection", b"close")],
             ) from None
 
@@ -95,7 +95,7 @@ class BodyReader:
     def _too_large(self) -> Refusal:
         return Refusal(
             413,
-            _("the body has more than {max_bytes:,} bytes; send a smaller photo, or fewer.", max_bytes=self.limits.max_bytes),
+            _("the body has more than {most:,} bytes; send a smaller photo, or fewer.", most=self.limits.max_bytes),
         )
 
 

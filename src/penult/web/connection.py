@@ -42,8 +42,8 @@ class LimitedConnection(asyncio.Protocol):
                 Refusal(
                     503,
                     _(
-                        "{max_connections} connections are open already; try again soon.",
-                        max_connections=self._limits.max_connections,
+                        "{n} connections are open already; try again soon.",
+                        n=self._limits.max_connections,
                     ),
                 )
             )
@@ -67,8 +67,8 @@ class LimitedConnection(asyncio.Protocol):
                 Refusal(
                     431,
                     _(
-                        "the headers have more than {max_header_bytes:,} bytes; send less.",
-                        max_header_bytes=self._limits.max_header_bytes,
+                        "the headers have more than {most:,} bytes; send less.",
+                        most=self._limits.max_header_bytes,
                     ),
                 )
             )
@@ -103,8 +103,8 @@ class LimitedConnection(asyncio.Protocol):
                 Refusal(
                     408,
                     _(
-                        "the headers took longer than {header_seconds:g} s to arrive.",
-                        header_seconds=self._limits.header_seconds,
+                        "the headers took longer than {seconds:g} s to arrive.",
+                        seconds=self._limits.header_seconds,
                     ),
                 )
             )

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from penult.i18n import _
+from penult.i18n import _, accepted, in_language, language, language_of
 from penult.web.body import Message, Receive, Told, drop_body
 from penult.web.limits import HttpLimits
 from penult.web.logs import event, log
@@ -49,6 +49,7 @@ PAGE_HEADERS = {
 _ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _NAMES_OF_THIS_MACHINE = frozenset({"localhost"})
 CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+LANGUAGE = b"x-penult-language"  # with which a page says what language it is set to
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,16 @@ class Access:
         except ValueError:
             return False
         return True
+
+
+def reader_language(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the language in which to answer, None for the server's own: that which its page was set to, else the browser's.
+
+    A server that was started in another language than English answers in that.
+    """
+    if told := language_of(headers.get(LANGUAGE, b"").decode("latin-1")):
+        return told
+    return accepted(headers.get(b"accept-language", b"").decode("latin-1")) if language() == "en" else None
 
 
 def host_name(host: str) -> str:
@@ -152,10 +163,14 @@ class Guard:
         self.ending = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, in the language of its reader."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
         headers = dict(scope["headers"])
+        with in_language(reader_language(headers)):
+            await self._answer(scope, headers, receive, send)
+
+    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         told = _told(scope, headers)
         scope["penult"] = told
         sender = _Sender(send, told, b"expect" in headers)
@@ -168,7 +183,7 @@ class Guard:
             if limited and self.in_work > self.limits.max_requests:
                 raise Refusal(
                     503,
-                    _("{max_requests} requests are in work already; try again soon.", max_requests=self.limits.max_requests),
+                    _("{n} requests are in work already; try again soon.", n=self.limits.max_requests),
                 )
             async with asyncio.timeout(None if scope["path"] in self.streams else self.limits.deadline):
                 await self.app(scope, body, sender)
@@ -179,7 +194,7 @@ class Guard:
         except TimeoutError:
             await sender.refuse(
                 Refusal(
-                    504, _("no answer within {deadline:g} s; try again, or send fewer photos.", deadline=self.limits.deadline)
+                    504, _("no answer within {seconds:g} s; try again, or send fewer photos.", seconds=self.limits.deadline)
                 )
             )
         except asyncio.CancelledError:
@@ -188,9 +203,7 @@ class Guard:
             await sender.refuse(Refusal(503, _("the server is ending; try again soon.")))
         except Exception:
             log.exception("a mistake of penult's own", extra={"facts": {"request_id": told.request_id}})
-            await sender.refuse(
-                Refusal(500, _("a mistake of penult's own, in the log as request {request_id}.", request_id=told.request_id))
-            )
+            await sender.refuse(Refusal(500, _("a mistake of penult's own, in the log as request {id}.", id=told.request_id)))
         finally:
             self.in_work -= limited
             _write_line(told, not limited)

@@ -49,7 +49,7 @@ class HttpLimits:
         for name in ("max_bytes", "max_requests", "max_connections", "header_seconds", "body_seconds", "deadline"):
             if not getattr(self, name) > 0:
                 raise InputError(
-                    _("{name} = {getattr} is no limit; give a number above 0.", name=name, getattr=getattr(self, name))
+                    _("{name} = {value} is no limit; give a number above 0.", name=name, value=getattr(self, name))
                 )
         for name in ("max_held_bytes", "drain_bytes"):
             object.__setattr__(self, name, getattr(self, name) or 4 * self.max_bytes)

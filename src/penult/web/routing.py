@@ -42,12 +42,12 @@ def _refused(scope: Scope, error: Any, where: str) -> Refusal:
         allowed = dict(error.headers or {}).get("Allow", "")
         return Refusal(
             405,
-            _("{scope} is not for this path; use {allowed}.", scope=scope["method"], allowed=allowed),
+            _("{method} is not for this path; use {allowed}.", method=scope["method"], allowed=allowed),
             headers=[(b"allow", allowed.encode())],
         )
     if error.status_code == 404:
-        return Refusal(404, _("there is nothing at this path{where}.", where=where))
-    return Refusal(error.status_code, _("{detail}.", detail=error.detail))
+        return Refusal(404, _("there is nothing at this path{where}.", where=_(where)))
+    return Refusal(error.status_code, f"{error.detail}.")
 
 
 def json_response(values: object) -> Any:

@@ -20,6 +20,7 @@ from typing import Any
 
 from penult.errors import InputError, MissingExtra, distribution
 from penult.i18n import _
+from penult.texts import system_words
 from penult.web.connection import limited
 from penult.web.guard import Guard
 from penult.web.limits import HttpLimits
@@ -36,9 +37,9 @@ def check_extra(extra: str = "serve") -> None:
     if missing:
         raise MissingExtra(
             _(
-                "a server needs {missing}: pip install '{distribution}[{extra}]'",
-                missing=", ".join(missing),
-                distribution=distribution(),
+                "a server needs {names}: pip install '{package}[{extra}]'",
+                names=", ".join(missing),
+                package=distribution(),
                 extra=extra,
             )
         )
@@ -60,7 +61,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, *_kind, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, reuse_port=False)
     except (OSError, OverflowError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = system_words(error) if isinstance(error, OSError) else error
         raise InputError(
             _("cannot listen at {host}, port {port} ({why}); give another --host or --port.", host=host, port=port, why=why)
         ) from error

@@ -14,14 +14,14 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.web.guard import CHANGES, Scope
 from penult.web.refusal import Refusal
 
 OPEN = "/open"  # where the token is taken; the only path without a cookie
 HEADER = b"x-penult"  # what other origins' forms and pictures cannot send
 _OWN = (b"same-origin", b"none")
-_HOW = "open the address that the command printed"
+_HOW = N_("open the address that the command printed")
 
 
 class BrowserSession:
@@ -66,7 +66,7 @@ class BrowserSession:
         """Raise `Refusal` for a request that may not be asked."""
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if host not in self.hosts:
-            raise Refusal(403, _("this server does not answer to the name {host!r}; {how}.", host=host[:100], how=_HOW))
+            raise Refusal(403, _("this server does not answer to the name {host!r}; {cure}.", host=host[:100], cure=_(_HOW)))
         site = headers.get(b"sec-fetch-site", b"same-origin")
         if scope["method"] in CHANGES:
             origin = headers.get(b"origin", b"").decode("latin-1").lower()
@@ -77,7 +77,7 @@ class BrowserSession:
         elif scope["path"] not in ("/", OPEN) and site not in _OWN:
             raise Refusal(403, _("a page of another site asked for this; only this server's own page may."))
         if scope["path"] != OPEN and not self._knows(headers):
-            raise Refusal(401, _("this browser has not been let in; {how}.", how=_HOW))
+            raise Refusal(401, _("this browser has not been let in; {cure}.", cure=_(_HOW)))
 
     def _knows(self, headers: Mapping[bytes, bytes]) -> bool:
         found: Any = re.search(

@@ -19,7 +19,7 @@ async function start() {
   $("loading").hidden = true;
   for (const control of document.querySelectorAll("[data-needs-model]")) control.disabled = false;
   document.body.dataset.ready = "yes";
-  say("Ready.");
+  say(t("Ready."));
 }
 
 function order(proba) {
@@ -47,9 +47,9 @@ function heldIn(proba) {
 }
 
 function decided(proba) {
-  const said = (about.decision ?? {}).kind === undefined ? [] : [`Decision: ${about.classes[decide(proba)]}`];
-  if (about.conformal) said.push(`${percent(about.conformal.level)} set: ${heldIn(proba).join(", ")}`);
-  return said.length ? [element("p", { class: "note" }, said.join(". "))] : [];
+  const said = (about.decision ?? {}).kind === undefined ? [] : [t("Decision: {label}", { label: about.classes[decide(proba)] })];
+  if (about.conformal) said.push(t("{level} set: {labels}", { level: percent(about.conformal.level), labels: heldIn(proba).join(t(", ")) }));
+  return said.length ? [element("p", { class: "note" }, said.join(t(". ")))] : [];
 }
 
 // The classes that an answer gives: with several labels a photo each from its threshold on, else that of the decision
@@ -67,7 +67,7 @@ const labels = (proba) => given(proba).map((c) => about.classes[c]).join(separat
 function bars(proba) {
   const several = Boolean(about.thresholds), chosen = proba.length ? given(proba) : [];
   const list = element("ul", { class: several ? "bars labels" : "bars" });
-  if (several && proba.length && !chosen.length) list.append(element("li", { class: "given" }, "None of the labels"));
+  if (several && proba.length && !chosen.length) list.append(element("li", { class: "given" }, t("None of the labels")));
   for (const [p, c] of order(proba).slice(0, several ? Math.max(6, chosen.length) : 3)) {
     const line = element("li", chosen.includes(c) ? { class: "given" } : {}, element("span", { class: "name" }, about.classes[c]), element("span", { class: "share" }, percent(p)));
     const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
@@ -82,12 +82,12 @@ function card(result) {
   const made = element("article", { class: "card", tabindex: "-1" });
   const image = element("img", { alt: "", src: result.url, loading: "lazy" });
   made.append(image, element("h3", {}, result.name));
-  if (result.error) made.append(element("p", { class: "warning" }, `cannot be read here: ${result.error}`));
+  if (result.error) made.append(element("p", { class: "warning" }, t("cannot be read here: {error}", { error: result.error })));
   else {
     made.append(bars(result.proba), ...decided(result.proba));
-    if (result.novelty > 1) made.append(element("p", { class: "warning" }, "Unlike the training photos: do not rely on the answer."));
+    if (result.novelty > 1) made.append(element("p", { class: "warning" }, t("Unlike the training photos: do not rely on the answer.")));
   }
-  if (result.note) made.append(element("p", { class: "note" }, `${result.note}: the answer may differ a little from penult's.`));
+  if (result.note) made.append(element("p", { class: "note" }, t("{note}: the answer may differ a little from penult's.", { note: result.note })));
   return made;
 }
 
@@ -112,7 +112,7 @@ async function take(files) {
   $("bar").value = 0;
   $("loading").hidden = false;
   for (const [i, file] of photos.entries()) {
-    say(`Photo ${i + 1} of ${photos.length}`);
+    say(t("Photo {i} of {n}", { i: i + 1, n: photos.length }));
     $("bar").value = i / photos.length;
     const result = { name: file.webkitRelativePath || file.name, url: URL.createObjectURL(file) };
     try {
@@ -127,7 +127,7 @@ async function take(files) {
   busy = false;
   $("loading").hidden = true;
   show();
-  say(`${photos.length === 1 ? "1 photo" : `${photos.length} photos`} answered.`);
+  say(photos.length === 1 ? t("1 photo answered.") : t("{n} photos answered.", { n: photos.length }));
 }
 
 // Names may begin as formulas do; a spreadsheet must not run them
@@ -151,25 +151,25 @@ async function live() {
     camera.getTracks().forEach((track) => track.stop());
     camera = null;
     place.hidden = true;
-    button.textContent = "Use the camera";
+    button.textContent = t("Use the camera");
     return;
   }
   try {
     camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
   } catch (error) {
-    say(`The camera cannot be used: ${error.message}`);
+    say(t("The camera cannot be used: {error}", { error: error.message }));
     return;
   }
   video.srcObject = camera;
   await video.play();
   place.hidden = false;
-  button.textContent = "Stop the camera";
+  button.textContent = t("Stop the camera");
   while (camera) {
     const { proba, novelty } = await answerFrame(video).catch((error) => {
-      say(`The camera's picture was not answered: ${error.message}`);
+      say(t("The camera's picture was not answered: {error}", { error: error.message }));
       return { proba: [], novelty: NaN };
     });
-    $("answer").replaceChildren(bars(proba), ...(proba.length ? decided(proba) : []), ...(novelty > 1 ? [element("p", { class: "warning" }, "Unlike the training photos.")] : []));
+    $("answer").replaceChildren(bars(proba), ...(proba.length ? decided(proba) : []), ...(novelty > 1 ? [element("p", { class: "warning" }, t("Unlike the training photos."))] : []));
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }
@@ -197,13 +197,13 @@ $("sort").addEventListener("change", show);
 function clear() {
   for (const row of RESULTS.splice(0)) URL.revokeObjectURL(row.url);
   show();
-  say("Ready.");
+  say(t("Ready."));
 }
 
 $("clear").addEventListener("click", clear);
 $("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText(table("\t"));
-  say("The table is on the clipboard.");
+  say(t("The table is on the clipboard."));
 });
 $("save").addEventListener("click", () => {
   const url = URL.createObjectURL(new Blob(["\ufeff", table(",")], { type: "text/csv" }));

@@ -5,18 +5,18 @@ const ascii = (b, at, text) => [...text].every((c, i) => b[at + i] === c.charCod
 
 // What a browser decodes otherwise than penult, by the first bytes of a file; "" where both agree
 export function difference(head) {
-  if (ascii(head, 1, "PNG")) return head[24] === 16 ? "16-bit PNG, read with 8 bits" : "";
+  if (ascii(head, 1, "PNG")) return head[24] === 16 ? t("16-bit PNG, read with 8 bits") : "";
   if (head[0] === 0xff && head[1] === 0xd8) {
     for (let at = 2; at + 9 < head.length && head[at] === 0xff;) {
       const marker = head[at + 1];
       if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker))
-        return head[at + 9] === 4 ? "CMYK JPEG, whose colors browsers convert otherwise" : "";
+        return head[at + 9] === 4 ? t("CMYK JPEG, whose colors browsers convert otherwise") : "";
       at += 2 + uint16(head, at + 2);
     }
     return "";
   }
   const known = (ascii(head, 0, "RIFF") && ascii(head, 8, "WEBP")) || ascii(head, 0, "GIF8") || ascii(head, 0, "BM");
-  return known ? "" : "a format that browsers may decode otherwise";
+  return known ? "" : t("a format that browsers may decode otherwise");
 }
 
 let gl = null;
@@ -74,7 +74,7 @@ export async function decode(file) {
     let data = fromCanvas(bitmap, width, height);
     if (!isOpaque(data)) {
       const exact = straight(bitmap);
-      note ||= exact ? "" : "transparent parts, rounded by the browser";
+      note ||= exact ? "" : t("transparent parts, rounded by the browser");
       data = exact ?? data;
     }
     return { width, height, rgb: onWhite(data), note };

@@ -36,7 +36,7 @@ async function openModel(progress) {
   session = await ort.InferenceSession.create(unpacked.network, { executionProviders: ["wasm"] });
 }
 
-const trouble = (error) => `This browser cannot run the model: ${error.message}. Take a current Chrome, Edge, Firefox or Safari.`;
+const trouble = (error) => t("This browser cannot run the model: {error}. Take a current Chrome, Edge, Firefox or Safari.", { error: error.message });
 
 // One photo through the network: probabilities and novelty
 export async function classify({ rgb, width, height }) {
@@ -54,7 +54,7 @@ async function answerPhoto(file) {
     const picture = await decode(file);
     return { ...(await classify(picture)), note: picture.note };
   } catch (error) {
-    throw error.name === "InvalidStateError" ? new Error("no picture that this browser knows") : error;
+    throw error.name === "InvalidStateError" ? new Error(t("no picture that this browser knows")) : error;
   }
 }
 

@@ -23,7 +23,7 @@ async function ask(path, options = {}) {
 function askForToken() {
   $("access").hidden = false;
   $("loading").hidden = true;
-  say(token ? "This token is wrong." : "This server asks for its token.");
+  say(token ? t("This token is wrong.") : t("This server asks for its token."));
   $("token").focus();
   return new Promise((resolve) => $("access").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -31,7 +31,7 @@ function askForToken() {
     sessionStorage.setItem("token", token);
     $("token").value = "";
     $("access").hidden = true;
-    say("Asking the server ...");
+    say(t("Asking the server ..."));
     resolve();
   }, { once: true }));
 }
@@ -41,7 +41,7 @@ async function openModel(progress) {
     progress(share);
     models = (await ask("/models")).models;
     if (models.length) break;
-    say("The server is starting ...");
+    say(t("The server is starting ..."));
     await pause(1);
   }
   $("model").replaceChildren(...models.map(({ name }) => element("option", { value: name }, name)));
@@ -58,17 +58,17 @@ function choose(name) {
   model = name;
   Object.assign(about, { classes, decision, conformal });
   about.thresholds = thresholds && classes.map((label) => thresholds[label]);
-  const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), `${classes.length - 3} more`];
-  const listed = (word) => `${shown.slice(0, -1).join(", ")} ${word} ${shown.at(-1)}`;
-  const asked = thresholds ? `Which of these: ${listed("and")}?` : `Which is it: ${listed("or")}?`;
+  const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), t("{n} more", { n: classes.length - 3 })];
+  const listed = { first: shown.slice(0, -1).join(", "), last: shown.at(-1) };
+  const asked = thresholds ? t("Which of these: {first} and {last}?", listed) : t("Which is it: {first} or {last}?", listed);
   $("limits-classes").hidden = Boolean(thresholds);
   $("limits-labels").hidden = !thresholds;
   document.title = $("title").textContent = asked;
   $("verdict").textContent = verdict;
-  $("version").textContent = `Model ${name}, version ${version}.`;
+  $("version").textContent = t("Model {name}, version {version}.", { name, version });
 }
 
-const trouble = (error) => `The server cannot be asked: ${error.message.replace(/\.$/, "")}. Load the page again.`;
+const trouble = (error) => t("The server cannot be asked: {error}. Load the page again.", { error: error.message.replace(/[.。]$/, "") });
 
 async function send(photo) {
   const headers = { "Content-Type": photo.type.startsWith("image/") ? photo.type : "application/octet-stream" };
