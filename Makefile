@@ -7,13 +7,14 @@ STAMP  := $(VENV)/.ready
 EXTRA  := $(VENV)-extras
 PEERS  := $(VENV)-peers
 DOCS   := $(VENV)-docs
+WHEELS := $(VENV)-wheels
 BENCH  ?= usual
 FUZZ_SECONDS ?= 600
 SITUATIONS ?= 1000
 TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test tutorials cover check docs links lint reference messages types types-js imports test-extras bench fuzz format clean
+.PHONY: help setup demo test tutorials cover check docs links lint reference messages types types-js imports test-extras wheels test-wheel bench fuzz format clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -81,6 +82,20 @@ $(EXTRA)/.ready: pyproject.toml
 test-extras: $(EXTRA)/.ready  ## the tests against timm and Keras themselves (installs torch)
 	$(EXTRA)/bin/python -m pytest -m timm -n 0 --durations=15
 
+$(WHEELS)/.ready: packaging/requirements.txt
+	$(PYTHON) -m venv $(WHEELS)
+	$(WHEELS)/bin/python -m pip install --quiet --upgrade pip
+	$(WHEELS)/bin/python -m pip install --quiet --requirement packaging/requirements.txt
+	@touch $@
+
+wheels: $(WHEELS)/.ready  ## what a release uploads, into dist/; CROSS=--cross: also the wheels of other systems (installs zig)
+	$(if $(CROSS),$(WHEELS)/bin/python -m pip install --quiet ziglang)
+	$(WHEELS)/bin/python packaging/wheels.py dist $(CROSS)
+
+# WHEEL: "--whole" for all tests, "--python python3.14" for this Python and no other
+test-wheel: $(WHEELS)/.ready  ## the wheel in a fresh environment of another Python: demo, tests; skipped where there is no other
+	$(WHEELS)/bin/python packaging/test_wheel.py $(WHEEL)
+
 $(PEERS)/.ready:
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
@@ -101,4 +116,4 @@ format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(EXTRA) $(PEERS) $(DOCS) build dist site penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) $(PEERS) $(DOCS) $(WHEELS) build dist site penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

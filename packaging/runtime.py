@@ -1,27 +1,27 @@
-"""Build the wheel of `penult-runtime`: the same package for machines that only predict and serve, with few libraries.
+"""Make the wheel of `penult-runtime`, for machines that only predict and serve, of that of penult: with fewer libraries.
 
-    python packaging/runtime.py dist && pip install dist/penult_runtime-*.whl
+    python packaging/runtime.py dist                     build penult's wheel, and make the runtime's of it
+    python packaging/runtime.py dist dist/penult-*.whl   make it of each of these wheels
 
-Versions, extras and everything else come from pyproject.toml; only the name and the list of libraries differ. It has the
-modules of `penult`, so install the one or the other.
+Only the name, the description and the list of libraries differ; what is compiled is the same file. It has the modules of
+`penult`, so install the one or the other.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from wheelfile import rewrite  # beside this file
 
 ROOT = Path(__file__).resolve().parents[1]
+NAME, SUMMARY = "penult-runtime", "penult to predict and to serve: numpy, Pillow and OpenVINO, without what training needs."
 LIBRARIES = ("numpy", "pillow", "openvino", "packaging")
 EXTRAS = ("serve", "heif")  # networks are made ready for a GPU with onnx
-PARTS = ("src", "setup.py", "README.md", "LICENSE", "NOTICE")
 
 
 def name_of(requirement: str) -> str:
@@ -29,47 +29,52 @@ def name_of(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower()
 
 
-def metadata(whole: dict[str, Any]) -> dict[str, Any]:
-    """Return the tables of the runtime's pyproject.toml, given those of penult's."""
-    project = dict(whole["project"])
-    project["name"] = "penult-runtime"
-    project["description"] = "penult to predict and to serve: numpy, Pillow and OpenVINO, without what training needs."
-    project["dependencies"] = [line for line in project["dependencies"] if name_of(line) in LIBRARIES]
-    extras = project.pop("optional-dependencies")
-    setuptools = whole["tool"]["setuptools"]
-    return {
-        "build-system": whole["build-system"],
-        "project": project,
-        "project.optional-dependencies": {name: extras[name] for name in EXTRAS},
-        "tool.setuptools.packages.find": setuptools["packages"]["find"],
-        "tool.setuptools.package-data": setuptools["package-data"],
-    }
+def metadata(text: str) -> str:
+    """Return the METADATA of the runtime, given that of penult."""
+    head, gap, description = text.partition("\n\n")
+    return "\n".join(_headers(head.splitlines())) + gap + description
 
 
-def as_toml(tables: dict[str, Any]) -> str:
-    """Return tables of strings, lists of strings and tables of strings as TOML; JSON writes those alike."""
-    lines = []
-    for name, values in tables.items():
-        lines.append(f"[{name}]")
-        for key, value in values.items():
-            said = f"{{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in value.items())} }}" if isinstance(value, dict) else ""
-            lines.append(f"{json.dumps(key)} = {said or json.dumps(value)}")
-    return "\n".join(lines) + "\n"
+def _headers(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        name, _, value = line.partition(": ")
+        extra = re.search(r"\bextra == ['\"]([^'\"]+)['\"]", value)
+        if name == "Name":
+            yield f"Name: {NAME}"
+        elif name == "Summary":
+            yield f"Summary: {SUMMARY}"
+        elif name == "Provides-Extra":
+            if value in EXTRAS:
+                yield line
+        elif name == "Requires-Dist":
+            if extra[1] in EXTRAS if extra else name_of(value) in LIBRARIES:
+                yield line
+        else:
+            yield line
 
 
-def build(folder: Path) -> None:
-    """Write the wheel into a folder."""
-    whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+def derive(wheel: Path, folder: Path) -> Path:
+    """Write the runtime's wheel, given penult's, into a folder and return it."""
+
+    def change(name: str, data: bytes) -> tuple[str, bytes]:
+        if name.endswith(".dist-info/METADATA"):
+            data = metadata(data.decode()).encode()
+        return re.sub(r"^penult(?=-[^/]*\.dist-info/)", "penult_runtime", name), data
+
+    return rewrite(wheel, folder / wheel.name.replace("penult-", "penult_runtime-", 1), change)
+
+
+def build(folder: Path, wheels: list[Path]) -> None:
+    """Write the runtime's wheels into a folder, of these wheels of penult; of one that is built here where none are given."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, Path(place, part))
-        for left in Path(place, "src").rglob("*.so"):  # of another Python, perhaps
-            left.unlink()
-        Path(place, "pyproject.toml").write_text(as_toml(metadata(whole)), encoding="utf-8")
-        line = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), place]
-        subprocess.run(line, check=True)
+        if not wheels:
+            line = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", place, str(ROOT)]
+            subprocess.run(line, check=True)
+            wheels = list(Path(place).glob("*.whl"))
+        for wheel in wheels:
+            derive(wheel, folder)
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))
+    build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"), [Path(name) for name in sys.argv[2:]])

