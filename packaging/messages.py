@@ -67,7 +67,7 @@ def source_texts(paths: list[Path]) -> Iterator[tuple[str, Text]]:
     for path in sorted({file for p in paths for file in ([p] if p.is_file() else p.rglob("*.*"))}):
         if path.suffix == ".py":
             found = python_texts(path.read_text(encoding="utf-8"), str(path))
-        elif path.suffix == ".js" and "studio" not in path.parts:  # the studio's page has texts of its own
+        elif path.suffix in (".js", ".mjs") and "studio" not in path.parts:  # the studio's page has texts of its own
             found = javascript_texts(path.read_bytes())
         else:
             continue
