@@ -53,7 +53,9 @@ def order(text: str) -> tuple[int, int, int, str, int]:
 def notes(name: str) -> str:
     """Return what the changelog says of a version ("Unreleased" or 0.3.0), without its heading."""
     text = CHANGES.read_text(encoding="utf-8")
-    match = re.search(rf"^## \[?{re.escape(name)}\]?(?: - \d{{4}}-\d\d-\d\d)?\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    match = re.search(
+        rf"^## \[?{re.escape(name)}\]?(?: - \d{{4}}-\d\d-\d\d)?\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
+    )
     if match is None or not match[1].strip():
         raise Refused(f"CHANGELOG.md says nothing of {name}; write under '## {name}' what changed for users")
     return match[1].strip() + "\n"
@@ -64,13 +66,14 @@ def problems(tag: str | None = None) -> list[str]:
     now, said = version(), []
     order(now)
     if tag is not None and tag != f"v{now}":
-        said.append(f"the tag is {tag} and the version {now}: tag v{now}, or `make release VERSION={tag.removeprefix('v')}` first")
-    dates = dict(re.findall(r"^## \[?([0-9][^\]\s]*)\]? - (\d{4}-\d\d-\d\d)$", CHANGES.read_text(encoding="utf-8"), re.MULTILINE))
+        said.append(f"the tag is {tag} and the version {now}: tag v{now}, or first `make release VERSION={tag[1:]}`")
+    changes = CHANGES.read_text(encoding="utf-8")
+    dates = dict(re.findall(r"^## \[?([0-9][^\]\s]*)\]? - (\d{4}-\d\d-\d\d)$", changes, re.MULTILINE))
     if now not in dates:
         said.append(f"CHANGELOG.md has no heading '## {now} - YEAR-MONTH-DAY'")
     if list(dates) != sorted(dates, key=order, reverse=True):
         said.append("CHANGELOG.md does not begin with the newest version")
-    for kind in re.findall(r"^### (.+)$", CHANGES.read_text(encoding="utf-8"), re.MULTILINE):
+    for kind in re.findall(r"^### (.+)$", changes, re.MULTILINE):
         if kind not in KINDS:
             said.append(f"CHANGELOG.md has a section {kind!r}; sections are {', '.join(KINDS)}")
     cited = found(r"^version: (.+)$", CITATION), found(r"^date-released: '?([0-9-]+)'?$", CITATION)

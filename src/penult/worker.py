@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from penult import system
 from penult.errors import OutputError, PenultError
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,7 @@ def interpreter() -> str:
 def _found(asked: str, prefix: str, base: str) -> str:
     if _PYTHON.fullmatch(Path(asked).name) and os.access(asked, os.X_OK) and Path(asked).is_file():
         return asked
-    home = "Scripts" if os.name == "nt" else "bin"
-    names = ("python.exe",) if os.name == "nt" else (f"python3.{sys.version_info[1]}", "python3", "python")
+    home, names = system.python_names()
     places = [getattr(sys, "_base_executable", None) or ""]
     places += [str(Path(root, *inside, name)) for root in (prefix, base) for inside in ((home,), ()) for name in names]
     return next((p for p in places if _PYTHON.fullmatch(Path(p).name) and _same_version(p)), "")
@@ -93,9 +93,6 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
     python = interpreter()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    group: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         return subprocess.Popen(
             [python, "-P", *arguments],
@@ -103,7 +100,7 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
             stdout=subprocess.PIPE,
             stderr=None if shown else subprocess.DEVNULL,
             env=environment,
-            **group,
+            **system.apart(),
         )
     except OSError as error:
         raise OutputError(f"could not start another process: {error}; free some memory.") from error

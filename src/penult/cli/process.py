@@ -99,13 +99,10 @@ _LEAST = 400 << 20  # bytes of address space: below, OpenBLAS may wait for ever 
 
 def too_little() -> str:
     """Return what to say where a limit (ulimit -v) leaves too little memory to load numpy; nothing otherwise."""
-    try:
-        import resource
+    from penult import system
 
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    except (ImportError, OSError):  # Windows has no such limit
-        return ""
-    return NO_MEMORY if 0 <= limit < _LEAST else ""
+    limits = system.limits("RLIMIT_AS")
+    return NO_MEMORY if limits is not None and 0 <= limits[0] < _LEAST else ""
 
 
 def is_memory(error: BaseException) -> bool:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from penult import system
 from penult.pixels.preparing import core_count
-from penult.store import disk
 
 _POLL = 0.01
 PATIENCE = 3.0  # seconds: a process that was killed is replaced before the system has let go of its locks
@@ -44,7 +44,7 @@ def take_cores(count: float) -> list[int]:
 
 def _locked(cores: list[int], wanted: int) -> list[int]:
     """Return the first cores whose lock nobody holds, holding theirs from now on; none where there stay too few."""
-    folder = Path(tempfile.gettempdir()) / f"penult-cores-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"penult-cores-{system.user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     deadline = time.monotonic() + PATIENCE
     while not (found := _lock_now(folder, cores, wanted)) and time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def _lock_now(folder: Path, cores: list[int], wanted: int) -> list[int]:
     found: dict[int, IO[bytes]] = {}
     for core in cores:
         file: IO[bytes] = (folder / str(core)).open("wb")
-        if disk.lock(file.fileno()):
+        if system.lock(file.fileno()):
             found[core] = file
         else:
             file.close()
@@ -75,7 +75,7 @@ def _lock_now(folder: Path, cores: list[int], wanted: int) -> list[int]:
 def _turn(path: Path) -> IO[bytes]:
     """Return a file that this process alone has locked, after waiting for it."""
     file = path.open("wb")
-    while not disk.lock(file.fileno()):
+    while not system.lock(file.fileno()):
         time.sleep(_POLL)
     return file
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from penult import engines, runs, store
+from penult import engines, runs, store, system
 from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import probe
 from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime
@@ -159,6 +159,9 @@ def resize() -> Check:
 
 def workers() -> Check:
     """Return whether a worker process starts and reads a picture."""
+    if not system.can_isolate():
+        said = "this system has no worker processes for images: they are decoded in this one, and a crash would end it"
+        return Check("workers", NOTE, said, "open photos of strangers on Linux or macOS")
     from penult.pixels import worker_pool
 
     try:
@@ -187,11 +190,10 @@ def memory() -> Check:
 
 def open_files() -> Check:
     """Return how many files may be open at once."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    limits = system.limits("RLIMIT_NOFILE")
+    if limits is None:
         return Check("open files", OK, "this system sets no limit that matters")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = limits
     if 0 <= soft < FEW_FILES:
         return Check("open files", WARN, f"{soft} at once", f"ulimit -n {FEW_FILES if hard < 0 else min(hard, 4 * FEW_FILES)}")
     return Check("open files", OK, f"{soft if soft >= 0 else 'any number'} at once")

@@ -6,7 +6,6 @@ In: what is asked for. Out: plain values, as soon as each is known. The engine i
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penult import backbones, bundle, engines
+from penult import backbones, bundle, engines, system
 from penult.arrays import drawn_picture
 from penult.embed import EmbedOptions
 from penult.engines import devices, openvino_engine
@@ -86,6 +85,6 @@ def model(sent: Iterator[Any]) -> Iterator[Any]:
 
 
 def _bounded() -> None:
-    if hasattr(signal, "alarm") and threading.current_thread() is threading.main_thread():  # no process of its own: no bound
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
+    if threading.current_thread() is threading.main_thread():  # no process of its own: no bound
+        system.take_alarms()
+        system.alarm(SECONDS)

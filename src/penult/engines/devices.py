@@ -13,7 +13,6 @@ import io
 import logging
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from penult import system
 from penult.errors import InputError, MissingExtra
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def one_line(error: Exception | str) -> str:
 
 def driver() -> bool:
     """Return whether a driver of NVIDIA's is loaded: its device on Linux (and in WSL), its library on Windows."""
-    if sys.platform == "win32":
+    if system.WINDOWS:
         return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
 
@@ -103,7 +103,7 @@ def cuda_library() -> Path | None:
     spec = importlib.util.find_spec("onnxruntime")  # finds the folder
     if spec is None or spec.origin is None:
         return None
-    name = "onnxruntime_providers_cuda.dll" if sys.platform == "win32" else "libonnxruntime_providers_cuda.so"
+    name = "onnxruntime_providers_cuda.dll" if system.WINDOWS else "libonnxruntime_providers_cuda.so"
     path = Path(spec.origin).with_name("capi") / name
     return path if path.exists() else None
 
@@ -214,8 +214,7 @@ def cpu_name() -> str:
     """Return the processor's name and how many of its cores may be used."""
     names = [line.partition(":")[2].strip() for line in _cpu_info().splitlines() if line.startswith("model name")]
     name = names[0] if names else platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {system.core_count()} cores"
 
 
 def cpu_flags(text: str | None = None) -> list[str]:

@@ -11,7 +11,6 @@ import importlib
 import mmap
 import os
 import pickle
-import signal
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, cast
 
+from penult import system
 from penult.pixels.decoding import MAX_PIXELS, remark_on
 from penult.pixels.failures import classify
 from penult.pixels.recipe import FULL_DEPTH, Failure, Recipe, Remark
@@ -256,7 +256,7 @@ class WorkerConfig:
 def serve_parent(connection: Connection) -> None:
     """Serve until the parent hangs up."""
     config: WorkerConfig = connection.recv()
-    _set_limits(config.memory)
+    system.limit_worker(config.memory)
     shared = memoryview(mmap.mmap(config.shared, 0))
     os.close(config.shared)
     with suppress(EOFError, OSError):  # the parent is gone, or wants no more
@@ -271,25 +271,12 @@ def serve(connection: Connection, config: WorkerConfig, shared: memoryview) -> N
     while True:
         number, source, slot = connection.recv()
         # The kernel kills on time, in whatever loop the decoder may be, parent or no parent.
-        signal.setitimer(signal.ITIMER_REAL, config.seconds)
+        system.alarm(config.seconds)
         pixels = shared[slot * config.slot_bytes : (slot + 1) * config.slot_bytes]
         pixels[-1] = 1  # begun: from here on a death is the picture's doing
         buffers = [pixels[start:end] for start, end in pairwise(ends)]
         content = FileContent(bytes(shared[slice(*source)])) if isinstance(source, tuple) else source
         done = pipeline.run(content, buffers.__getitem__)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        system.alarm(0)
         filled = tuple(rgb is not None for rgb in done.buffers)
         connection.send((number, done.digest, filled, done.failure, done.remark, done.thumbnail, done.size))
-
-
-def _set_limits(memory: int) -> None:
-    """Leave Ctrl-C to the parent, let the alarm kill, bound the memory, leave no core file behind."""
-    import resource
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, memory)):
-        _, hard = resource.getrlimit(kind)
-        with suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
-            resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

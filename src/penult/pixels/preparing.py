@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
+from penult import system
 from penult.errors import InputError
 from penult.i18n import _
 from penult.pixels.decoding import MAX_PIXELS
@@ -150,7 +151,7 @@ def worker_count(more: float = 1.0) -> int:
 
 def core_count() -> int:
     """Return the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = system.core_count()
     try:  # a container may have the time of fewer than it sees
         quota, period = (_CONTAINER / "cpu.max").read_text(encoding="ascii").split()
         return min(cores, math.ceil(int(quota) / int(period)))
@@ -232,7 +233,7 @@ def run_pipeline(
 
 def can_start_workers() -> bool:
     """Return whether there is a Python to start workers with, one that inherits descriptors; say once where there is none."""
-    if os.name == "nt":
+    if not system.can_isolate():
         return False
     try:
         interpreter()

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penult import system
 from penult.i18n import _
 from penult.pixels.content_area import ContentArea
 from penult.pixels.pipeline import DECODER, Connection, Place, Prepared, Reply, WorkerConfig
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 _QUEUED = 32  # tasks a worker has at most: enough to stay busy while the consumer computes on a batch
 _IN_FLIGHT = 96  # pictures in workers at most, and as many again that wait for their turn; for many workers four each
 _SHARED_BYTES = 128 << 20
-_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)  # no decoder ends itself by these
+_OUTSIDE = system.killing_signals()  # no decoder ends itself by these
 _TRIES = {False: 2, True: 5}  # of a picture whose worker died under way, of itself or killed from outside
 _FALSE_STARTS = {False: 2, True: 25}  # for each worker, in a row, until it is given up
 _ENVIRONMENT = {
@@ -267,7 +268,7 @@ class WorkerPool:
         """Replace a dead worker; its oldest task may have been under way, all others are handed out again."""
         self.poller.unregister(dead.connection)
         code = dead.end(patience=1.0)  # its connection is closed: it is on its way out already
-        code = -signal.SIGALRM if dead.overdue else code
+        code = -system.alarm_number() if dead.overdue else code
         self.deaths += 1
         outside = -code in _OUTSIDE
         self.workers.remove(dead)
@@ -287,7 +288,7 @@ class WorkerPool:
 
     def _failure_of(self, number: int, code: int) -> Failure | None:
         """Return what a death means for the picture under way; None: try it once more."""
-        if code == -signal.SIGALRM:
+        if code == -system.alarm_number():
             return Failure("decoder hung", _("no answer in {seconds:g} s", seconds=self.config.seconds))
         outside = -code in _OUTSIDE
         self.tries[number, outside] += 1

@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from penult import system
 from penult.errors import OutputError
 from penult.i18n import _
-from penult.store.disk import disk, is_free, lock, machine_id
+from penult.store.disk import disk, is_free, machine_id
 from penult.store.paths import ELSEWHERE, WRITE_FAILURES, is_folder, output_error
 from penult.texts import printable
 
@@ -71,13 +72,13 @@ class AtomicFile:
             raise
         except OSError as error:
             raise output_error(error, self.path, self.cure) from error
-        lock(self.descriptor)  # so that it is seen to be alive whatever the clock says
+        system.lock(self.descriptor)  # so that it is seen to be alive whatever the clock says
 
     def commit(self) -> None:
         """Sync the written file, close it, give it its final name and sync the folder."""
         try:
             disk.sync(self.descriptor)
-            if os.name == "nt":  # an open file can not be renamed there; elsewhere it is held until it has its name
+            if not system.renames_open_files():  # elsewhere it is held until it has its name
                 self._close()
             disk.replace(self.temporary, self.path)
             self._close()
@@ -285,21 +286,9 @@ def _stale(entry: os.DirEntry[str]) -> bool:
     try:
         if ours is None or not entry.is_file(follow_symlinks=False):
             return False
-        if ours[1] == machine_id() and not _alive(int(ours[2])):
+        if ours[1] == machine_id() and not system.has_process(int(ours[2])):
             return True
         # The number of a process that is gone may have been given to another one, hence the lock.
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY and is_free(Path(entry.path))
     except OSError:  # it went away meanwhile
         return False
-
-
-def _alive(process: int) -> bool:
-    if os.name == "nt":  # os.kill(pid, 0) would end the process there; a day is waited instead
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

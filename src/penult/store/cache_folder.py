@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from penult import system
 from penult.errors import OutputError
 from penult.i18n import N_, _
 from penult.texts import printable
@@ -32,17 +33,7 @@ def default_cache(environment: Mapping[str, str] = os.environ, platform: str = s
 
     Raises `OutputError` where no such place is known: without a home folder (`env -i`, a user of a number only).
     """
-    caches = environment.get("XDG_CACHE_HOME", "")
-    if chosen := environment.get("PENULT_CACHE"):
-        path = chosen
-    elif platform == "win32" and (local := environment.get("LOCALAPPDATA")):
-        path = str(Path(local) / "penult")
-    elif platform == "darwin":
-        path = "~/Library/Caches/penult"
-    elif Path(caches).is_absolute():  # the XDG rules: a relative one is ignored
-        path = str(Path(caches) / "penult")
-    else:
-        path = "~/.cache/penult"
+    path = environment.get("PENULT_CACHE") or str(Path(system.cache_home(environment, platform)) / "penult")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:  # neither HOME nor an entry for this user

@@ -1,23 +1,21 @@
 """Every operation that changes a disk, so that a test can let the n-th of them fail or be the last; and locks.
 
-A lock ends with the process that holds it, however it ends. Nothing is written: it is the system's (flock) on the folder or
-file itself, so no stale lock can be left behind. Where the system or the file system has no such lock (Windows, some network
-file systems) nothing is locked.
+A lock ends with the process that holds it, however it ends: it is the system's own (`penult.system.lock`), so no stale lock
+can be left behind. Where the file system has no locks (some network file systems) nothing is locked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import platform
-import sys
 import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from penult import system
 from penult.errors import OutputError
 from penult.i18n import _
 from penult.texts import printable
@@ -53,19 +51,7 @@ class Disk:
 
     def sync_folder(self, folder: Path) -> None:
         """Return when the names in the folder are on the disk."""
-        if os.name == "nt":  # Windows can not open a folder; its file systems journal the names themselves.
-            return
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
-        except PermissionError:  # a folder that may be written but not listed
-            return
-        try:
-            os.fsync(descriptor)
-        except OSError as error:  # some network file systems have no such act
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
-        finally:
-            os.close(descriptor)
+        system.sync_folder(folder)
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
@@ -91,8 +77,8 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, what: str, cure: str) -> None:
-        descriptor = -1 if sys.platform == "win32" else _opened(folder)
-        if descriptor >= 0 and not lock(descriptor):
+        descriptor = system.open_to_lock(folder)
+        if descriptor >= 0 and not system.lock(descriptor):
             os.close(descriptor)
             raise OutputError(
                 _(
@@ -115,36 +101,13 @@ class FolderLock:
         self.release()
 
 
-def lock(descriptor: int) -> bool:
-    """Lock an open file or folder until it is closed; False only where another one has it locked."""
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # this file system has no locks
-            return True
-    return True
-
-
 def is_free(path: Path) -> bool:
     """Return whether nobody holds a file; True where there are no locks."""
-    if sys.platform == "win32":
-        return True
-    descriptor = _opened(path)
+    descriptor = system.open_to_lock(path)
     try:
-        return descriptor < 0 or lock(descriptor)
+        return descriptor < 0 or system.lock(descriptor)
     finally:
         _close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:  # it may be written but not read, or it is gone
-        return -1
 
 
 def _close(descriptor: int) -> None:

@@ -7,7 +7,6 @@ It keeps nothing and writes nothing.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import system
 from penult.errors import InputError
 from penult.i18n import _
 from penult.images import LabelNormalizer
@@ -206,7 +206,7 @@ def class_name(written: str) -> str:
     why = ""
     if not name:
         why = "is empty"
-    elif "/" in name or "\\" in name or "\0" in name or (sys.platform == "win32" and _WINDOWS.search(name)):
+    elif "/" in name or "\\" in name or "\0" in name or (system.WINDOWS and _WINDOWS.search(name)):
         why = "has a sign that a folder's name cannot have"
     elif is_system_file(name):
         why = "is that of a hidden or system file"

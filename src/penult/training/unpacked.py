@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from penult import system
 from penult.arrays import row_chunks
 from penult.errors import OutputError, ProgressCallback
 from penult.i18n import _
@@ -36,7 +37,7 @@ def unpacked(data: TrainingData, folder: Path, progress: ProgressCallback) -> Tr
     """
     if data.every is None or data.stored is None or placed_elsewhere():
         return data
-    if os.name == "nt":  # there an open file cannot be opened again
+    if system.path_of_open_file(0) is None:
         return data
     n, d = data.every.X.shape
     kind = np.dtype(data.stored.dtype)
@@ -69,8 +70,6 @@ def _copied(X: Any, kind: np.dtype[Any], file: IO[bytes], progress: ProgressCall
         progress("rows", at.stop, n)
     file.flush()
     open_ = os.dup(file.fileno())
-    made = np.memmap(
-        f"/proc/self/fd/{open_}" if Path("/proc/self/fd").is_dir() else f"/dev/fd/{open_}", kind, "r", shape=(n, d)
-    )
+    made = np.memmap(str(system.path_of_open_file(open_)), kind, "r", shape=(n, d))
     weakref.finalize(made, os.close, open_)  # the file is there as long as its rows are
     return made

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any
 
+from penult import system
 from penult.errors import InputError, MissingExtra, distribution
 from penult.i18n import _
 from penult.texts import system_words
@@ -157,9 +158,8 @@ class WebServer:
     def _take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            if hasattr(signal, name):
-                self._on_signal(loop, name, functools.partial(self.end, name))
+        for name in system.end_signals():
+            self._on_signal(loop, name, functools.partial(self.end, name))
         if self.on_hangup is not None and hasattr(signal, "SIGHUP"):
             self._on_signal(loop, "SIGHUP", self.on_hangup)
 
