@@ -49,7 +49,8 @@ class BuildPy(build_py):
 def long_description() -> str:
     """Return the README with absolute addresses: on PyPI there are no files beside it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    home, tag = project["urls"]["Repository"], f"v{project['version']}"
+    version = re.search(r'^__version__ = "(.+)"', (ROOT / "src/penult/__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+    home, tag = project["urls"]["Repository"], f"v{version[1]}"
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = re.sub(r'(!\[[^\]]*\]\(|src=")(?![a-z]+:)', rf"\1{home}/raw/{tag}/", text)  # pictures
     return re.sub(r'(\]\(|href=")(?![a-z]+:|#)', rf"\1{home}/blob/{tag}/", text)
