@@ -112,13 +112,35 @@ def clip() -> bytes:
     return net.model(("image_embeds", ("batch_size", 7)), ("last_hidden_state", tokens))
 
 
-def classifier() -> bytes:
-    """Return logits alone: maps, their means, a linear layer."""
+def classifier(size: Any = None) -> bytes:
+    """Return logits alone: maps, their means, a linear layer; with a `size` it is fixed."""
     net = _Net(4)
     maps = net.add("Relu", net.add("Conv", "pixel_values", net.weight(WIDTH, 3, 16, 16, scale=0.05), strides=[16, 16]))
     x = net.add("Flatten", net.add("GlobalAveragePool", maps, out="means"), axis=1)
     net.add("Gemm", x, net.weight(WIDTH, 5), net.weight(5), out="logits")
-    return net.model(("logits", ("batch_size", 5)))
+    return net.model(("logits", ("batch_size", 5)), size=size)
+
+
+def two_towers() -> bytes:
+    """Return a file with the encoders of images and texts, as CLIP's `model.onnx` is: their vectors, and how they agree."""
+    model = onnx.load_model_from_string(clip())
+    net = _Net(5)
+    words = net.add("Gather", net.weight(9, 7), "input_ids", axis=0)
+    text = net.add("ReduceMean", words, out="text_embeds", axes=[1], keepdims=0)
+    net.add("MatMul", "image_embeds", net.add("Transpose", text, out="turned", perm=[1, 0]), out="logits_per_image")
+    for node in net.nodes:
+        node.output[:] = [name.replace("t0", "text_t0") if name == "t0" else name for name in node.output]
+        node.input[:] = [name.replace("t0", "text_t0") if name == "t0" else name for name in node.input]
+    for tensor in net.constants:
+        tensor.name = f"text_{tensor.name}"
+    net.nodes[0].input[0] = "text_w0"
+    model.graph.node.extend(net.nodes)
+    model.graph.initializer.extend(net.constants)
+    model.graph.input.append(helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch_size", "sequence_length"]))
+    for name, dims in (("text_embeds", ("batch_size", 7)), ("logits_per_image", ("batch_size", "batch_size"))):
+        model.graph.output.insert(0, helper.make_tensor_value_info(name, TensorProto.FLOAT, dims))
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def outside(data: bytes, location: str) -> tuple[bytes, bytes]:

@@ -15,7 +15,7 @@ import pytest
 
 from extras import convert_in_process
 from penult.errors import DamagedFile, InputError, MissingExtra, UnknownName
-from penult.zoo import checkpoint
+from penult.zoo import checkpoint, names
 from penult.zoo.keras_network import (
     DataFormat,
     application,
@@ -463,6 +463,7 @@ def test_a_download_with_another_digest_names_the_file_to_delete(monkeypatch: py
 
 def test_all_networks_of_keras_have_names() -> None:
     known = list(applications())
+    assert set(known) == names.KERAS  # what is understood without the prefix
     assert {"ResNet50", "InceptionV3", "Xception", "MobileNetV3Small", "ConvNeXtTiny", "EfficientNetV2S", "VGG16"} <= set(
         known
     )

@@ -76,9 +76,10 @@ def parse(text: str) -> HubName:
     return HubName(found["repo"], file, found["revision"])
 
 
-def get(name: HubName) -> HubFiles:
+def get(name: HubName, asked: str) -> HubFiles:
     """Return the files of a network, downloaded where they are not on this machine; without a network from the hub's cache.
 
+    `asked` is the whole name that a user types for it.
     Raises `InputError` (no such repository, a gated one, no ONNX file in it), `Unreachable`, and `DamagedFile` for bytes
     that are not those that the hub lists.
     """
@@ -94,7 +95,7 @@ def get(name: HubName) -> HubFiles:
         except PenultError:
             raise
         except Exception as missing:
-            raise Unreachable(offline_text(_typed(name), own_weights=False)) from missing
+            raise Unreachable(offline_text(asked, own_weights=False)) from missing
 
 
 def _online(name: HubName) -> HubFiles:

@@ -21,7 +21,7 @@ from penult.zoo import recipe_file
 class _Processor:
     """What an image processor of Transformers does where its file does not say it.
 
-    `square`: a size that is one number are both sides, else the shorter one. `pad` names settings that need not be told apart.
+    `square`: a size that is one number are both sides, else the shorter one.
     """
 
     square: bool = True
@@ -106,7 +106,7 @@ def _of_timm(config: Mapping[str, Any]) -> Recipe:
     sides, mode, kind = config.get("input_size"), config.get("crop_mode") or "center", config.get("interpolation", "bicubic")
     if not (isinstance(sides, list) and len(sides) == 3 and sides[0] == 3 and sides[1] == sides[2] and _is_side(sides[1])):
         raise InputError(f"its config.json has the input size {sides!r:.60}, and penult gives color images of n x n.")
-    if mode not in {"center", "squash"} or kind not in _INTERPOLATIONS.values():
+    if mode not in ("center", "squash") or kind not in _INTERPOLATIONS.values():
         raise InputError(f"its config.json has the crop mode {mode!r:.30} and {kind!r:.30} interpolation, and recipes none.")
     crop = config.get("crop_pct", 0.875)
     if not isinstance(crop, int | float) or not 0.1 <= crop <= 1:
@@ -123,12 +123,12 @@ def _of_processor(config: Mapping[str, Any]) -> Recipe:
     if family not in _PROCESSORS:
         what = f"is {name[:60]!r}" if name else "has no name"
         raise InputError(f"its image processor {what}, and not one of {listed(_PROCESSORS, 30)}.")
-    own = _PROCESSORS[family]
+    own, config = _PROCESSORS[family], {key: value for key, value in config.items() if value is not None}
     if config.get("do_pad") or not config.get("do_resize", True):
         which = "pads images (do_pad)" if config.get("do_pad") else "does not resize images (do_resize is false)"
         raise InputError(f"its image processor {which}, and penult gives a network squares of one size.")
     resample = config.get("resample", own.resample)
-    if resample not in _INTERPOLATIONS:
+    if type(resample) is not int or resample not in _INTERPOLATIONS:
         raise InputError(f"its image processor resizes with Pillow's filter {resample!r:.20}, and recipes have 0, 2 and 3.")
     size, mode, resized = _geometry(config, family, own)
     if size > resized:
@@ -166,13 +166,12 @@ def _geometry(config: Mapping[str, Any], family: str, own: _Processor) -> tuple[
 def _sides(config: Mapping[str, Any], name: str, square: bool) -> tuple[int, bool]:
     """Return a size in pixels, and whether it is that of both sides; else it is that of the shorter one."""
     value = config.get(name)
+    both, found = square, value if isinstance(value, list) and len(value) == 2 else [value]
     if isinstance(value, dict):
         both = value.get("height") is not None
-        found = {value.get("height"), value.get("width")} if both else {value.get("shortest_edge")}
-    else:
-        both, found = square, set(value) if isinstance(value, list) and len(value) == 2 else {value}
-    side = found.pop()
-    if found or not isinstance(side, int) or not _is_side(side):
+        found = [value.get("height"), value.get("width")] if both else [value.get("shortest_edge")]
+    side = found[0]
+    if found[-1] != side or not isinstance(side, int) or not _is_side(side):
         raise InputError(f"its image processor has the {name} {value!r:.80}, and a network sees a square.")
     return side, both
 

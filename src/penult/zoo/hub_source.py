@@ -23,8 +23,31 @@ from penult.zoo.sources import LoadedModel, ModelSpec
 
 _POOLED = ("image_embeds", "pooler_output")  # outputs of Transformers' networks, the one for comparing images first
 _TOKENS = "last_hidden_state"  # (n, tokens, d), or the maps (n, d, h, w) of a network of convolutions
-# Known by their publishers' pages: name, input size, parameters, license. `penult backbones 'hf:*'` shows them.
-KNOWN = (("onnx-community/dinov2-small", 224, 22_056_576, "Apache-2.0"),)
+_IMAGES = "pixel_values"  # what Transformers' networks call their input
+# Name, side of the input, millions of parameters, license of the original network: what `penult backbones 'hf:*'` shows.
+# Read in the publishers' papers, cards and other programs' lists, not in the files themselves: those are looked at when they
+# are fetched.
+KNOWN = (
+    ("onnx-community/dinov2-small", 224, 22, "Apache-2.0"),
+    ("onnx-community/dinov2-base", 224, 87, "Apache-2.0"),
+    ("onnx-community/dinov2-large", 224, 304, "Apache-2.0"),
+    ("onnx-community/dinov2-with-registers-small", 224, 22, "Apache-2.0"),
+    ("onnx-community/dinov2-with-registers-base", 224, 87, "Apache-2.0"),
+    ("onnx-community/dinov2-with-registers-large", 224, 304, "Apache-2.0"),
+    ("onnx-community/dinov3-vits16-pretrain-lvd1689m-ONNX", 224, 22, "DINOv3 License (Meta's own)"),
+    ("onnx-community/siglip2-base-patch16-224-ONNX", 224, 93, "Apache-2.0"),
+    ("onnx-community/siglip2-base-patch16-256-ONNX", 256, 93, "Apache-2.0"),
+    ("onnx-community/siglip2-large-patch16-256-ONNX", 256, 316, "Apache-2.0"),
+    ("onnx-community/siglip2-so400m-patch14-384-ONNX", 384, 428, "Apache-2.0"),
+    ("onnx-community/mobilenetv4_conv_small.e2400_r224_in1k", 224, 4, "Apache-2.0"),
+    ("Xenova/clip-vit-base-patch32", 224, 88, "MIT (OpenAI's code; the card of the weights states none)"),
+    ("Xenova/clip-vit-base-patch16", 224, 86, "MIT (OpenAI's code; the card of the weights states none)"),
+    ("Xenova/clip-vit-large-patch14", 224, 304, "MIT (OpenAI's code; the card of the weights states none)"),
+    ("Xenova/mobileclip_s0", 256, 11, "Apple's own, for research"),
+    ("Xenova/convnext-tiny-224", 224, 28, "Apache-2.0"),
+    ("Xenova/resnet-50", 224, 24, "Apache-2.0"),
+    ("Xenova/vit-base-patch16-224", 224, 86, "Apache-2.0"),
+)
 
 
 def load(spec: ModelSpec) -> LoadedModel:
@@ -32,10 +55,11 @@ def load(spec: ModelSpec) -> LoadedModel:
 
     Raises `InputError`, `UnknownName`, `Unreachable` and `DamagedFile`.
     """
-    files = hub_files.get(hub_files.parse(spec.name))
+    files = hub_files.get(hub_files.parse(spec.name), spec.typed)
     model, weights = onnx_source.read(files.model, files.folder)
     try:
         recipe = hub_recipe.recipe_of(files.configs, dict(spec.recipe or ()), spec.size)
+        _leave_texts_out(model)
         _fix_shape(model, recipe.size)
         taken = preprocessing.image_input(model)
         if taken.size not in {None, recipe.size}:
@@ -63,6 +87,27 @@ def load(spec: ModelSpec) -> LoadedModel:
         f"{files.origin}; {choice.note}",
         onnx_shapes.count(body).params,
     )
+
+
+def _leave_texts_out(model: Any) -> None:
+    """Leave out the encoder of texts where a file has both: what needs another input than the images."""
+    graph = model.graph
+    given = {tensor.name for tensor in graph.initializer}
+    inputs = {value.name for value in graph.input} - given
+    dependent = inputs - {_IMAGES}
+    if not dependent or dependent == inputs:
+        return
+    for node in graph.node:
+        if onnx_graph.inputs_of(node) & dependent:
+            dependent.update(node.output)
+    kept = [value for value in graph.output if value.name not in dependent]
+    if kept:
+        del graph.output[:]
+        graph.output.extend(kept)
+        images = [value for value in graph.input if value.name not in inputs - {_IMAGES}]
+        del graph.input[:]
+        graph.input.extend(images)
+        onnx_graph.prune(model)
 
 
 def _fix_shape(model: Any, size: int) -> None:
@@ -142,6 +187,6 @@ def _of_tokens(model: Any, view: GraphView, pooling: str | None, config: Mapping
 
 def list_networks(pattern: str) -> Iterator[Listed]:
     """Yield the networks of the small table here whose name fits; the hub has many more."""
-    for name, size, params, license in KNOWN:
+    for name, size, millions, license in KNOWN:
         if fits(f"{PREFIX}{name}", pattern):
-            yield Listed(f"{PREFIX}{name}", "hub", "", None, size, params, None, license)
+            yield Listed(f"{PREFIX}{name}", "hub", "", None, size, millions * 1_000_000, None, license)

@@ -6,6 +6,9 @@ NAME:320:squash:stages.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,12 @@ from typing import Any
 from penult import backbones
 from penult.backbones.backbone import POOLINGS
 from penult.errors import InputError
+from penult.i18n import _
 from penult.pixels import CROP_MODES
 from penult.zoo import hub_files
 from penult.zoo.sources import SOURCES, TOKEN_POOLINGS, ModelSpec
+
+log = logging.getLogger(__name__)
 
 # keras.applications, in Keras's spelling; timm's names have small letters only.
 KERAS = frozenset({
@@ -28,16 +34,19 @@ KERAS = frozenset({
     "NASNetLarge", "NASNetMobile", "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2",
     "VGG16", "VGG19", "Xception",
 })  # fmt: skip
+# The same three networks: as ONNX they need no torch.
+MODERN_HUB = ("hf:onnx-community/dinov2-small", "hf:onnx-community/siglip2-base-patch16-224-ONNX",
+        "hf:onnx-community/dinov2-with-registers-large")  # fmt: skip
+MODERN_TIMM = ("vit_small_patch14_dinov2.lvd142m:224", "vit_base_patch16_siglip_224.v2_webli",
+         "vit_large_patch14_reg4_dinov2.lvd142m:224")  # fmt: skip
 PRESETS: dict[str, tuple[str, ...]] = {
     "default": ("efficientnet_lite1:288:crop:stages", "efficientnet_lite2:288:squash"),
     "lite+": ("efficientnet_lite1:320:crop:stages", "efficientnet_lite2:288:crop+squash"),
     "lite": backbones.LITES,
     "blog2017": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
-    "modern": (
-        "vit_small_patch14_dinov2.lvd142m:224",
-        "vit_base_patch16_siglip_224.v2_webli",
-        "vit_large_patch14_reg4_dinov2.lvd142m:224",
-    ),
+    "modern": MODERN_HUB
+    if importlib.util.find_spec("huggingface_hub")
+    else MODERN_TIMM,  # the same three; as ONNX they need no torch
 }
 DEFAULT = PRESETS["default"]  # what a user gets who names no network; the features of all stand side by side
 COMPARED = ("efficientnet_lite0", *DEFAULT, *PRESETS["lite+"])  # by `compare` where none is named; with the fastest
@@ -78,7 +87,9 @@ def understand(text: str) -> ModelSpec:
         file, settings = split_settings(file)
     size, crop_mode, pooling = (settings.get(key) for key in ("size", "crop_mode", "pooling"))
     tail = joined(f"@{Path(file).name}" if file else "", {} if size is None else {"size": size})
-    name = f"{SOURCES['keras'].prefix}{name}" if name in KERAS else name
+    if name in KERAS:
+        name = f"{SOURCES['keras'].prefix}{name}"
+        _tell_taken(name)
     for key, source in SOURCES.items():
         if source.prefix and name.startswith(source.prefix):
             inner = _nonempty(name.removeprefix(source.prefix), text)
@@ -98,6 +109,13 @@ def understand(text: str) -> ModelSpec:
             raise InputError(f"{name} is built in and brings its own weights; timm has the same network as tf_{name}.")
         return ModelSpec("built-in", name, None, size, crop_mode, pooling, label=name + tail)
     return ModelSpec("timm", _nonempty(name, text), file, size, crop_mode, pooling, label=name + tail)
+
+
+@functools.cache
+def _tell_taken(name: str) -> None:
+    """Say, once for each, which network a name of Keras's spelling is."""
+    bare = name.removeprefix(SOURCES["keras"].prefix)
+    log.warning(_("{name} is Keras's network, {taken}; timm's names have small letters only", name=bare, taken=name))
 
 
 def _split_file(text: str) -> tuple[str, str | None]:

@@ -67,7 +67,9 @@ class ModelSpec:
     @property
     def typed(self) -> str:
         """What a user types for it, without a file of weights."""
-        return SOURCES[self.source].prefix + self.name + ("" if self.size is None else f":{self.size}")
+        pooling = self.pooling if self.pooling in SOURCES[self.source].poolings else None
+        settings = [str(one) for one in (self.size, pooling) if one is not None]
+        return ":".join([SOURCES[self.source].prefix + self.name, *settings])
 
 
 @dataclass(frozen=True, slots=True)
