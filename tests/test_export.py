@@ -44,6 +44,7 @@ RECIPES = [
     Recipe(40, "squash", 1.0),
     Recipe(37, "squash", 0.8, "bilinear"),
     Recipe(33, "crop", 1.0, "nearest"),
+    Recipe(48, "crop", 0.75, "bicubic", crop_rounding="down"),
     Recipe(36, "squash", 1.0, "nearest"),
 ]
 SHAPES = [
