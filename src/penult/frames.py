@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import MissingExtra
+from penult.i18n import _
 
 
 def data_frame(columns: Mapping[str, Sequence[Any]], index: Sequence[Any] | None = None) -> Any:
@@ -16,7 +17,7 @@ def data_frame(columns: Mapping[str, Sequence[Any]], index: Sequence[Any] | None
     try:
         import pandas as pd
     except ImportError:
-        raise MissingExtra("a table for pandas needs pandas, which is not installed; run `pip install pandas`.") from None
+        raise MissingExtra(_("a table for pandas needs pandas, which is not installed; run `pip install pandas`.")) from None
     return pd.DataFrame(dict(columns), index=index)
 
 

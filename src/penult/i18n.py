@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from gettext import NullTranslations
@@ -36,6 +36,7 @@ __all__ = [
     "set_language",
 ]
 
+Text = TypeVar("Text", bound=str)  # also one of a few texts, a Literal
 LANGUAGES = ("en", "zh")
 VARIABLE = "PENULT_LANG"
 _LOCALES = Path(__file__).parent / "locale"
@@ -133,7 +134,7 @@ def pgettext(context: str, message: str, /, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def N_(message: str) -> str:
+def N_(message: Text) -> Text:
     """Mark a text for translation where it is defined, and return it as it is."""
     return message
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import DamagedFile, MissingExtra
+from penult.i18n import _
 from penult.texts import printable
 
 KINDS = ("string", "bool", "int32", "int64", "float32", "float64", "binary", "binary[32]", "list<float32>")
@@ -34,7 +35,7 @@ def _library() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtra("Parquet files need pyarrow, which is not installed; pip install 'penult[cloud]'.") from error
+        raise MissingExtra(_("Parquet files need pyarrow, which is not installed; pip install 'penult[cloud]'.")) from error
     return pa, pq
 
 
@@ -225,8 +226,12 @@ class ParquetReader:
         except (OSError, pa.ArrowException, KeyError, UnicodeDecodeError) as error:
             said = printable(str(error).split("\n", 1)[0][:200].rstrip("."))
             raise DamagedFile(
-                f"{printable(self.name)} is no Parquet file as it was written: {said}; copy it again from where it was made, "
-                "or make it again."
+                _(
+                    "{name} is no Parquet file as it was written: {said}; copy it again from where it was made, or make "
+                    "it again.",
+                    name=printable(self.name),
+                    said=said,
+                )
             ) from error
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from unicodedata import combining, east_asian_width
 
 from penult.i18n import N_, _, language, ngettext, pgettext
 
@@ -98,6 +99,18 @@ def system_words(error: OSError) -> str:
     """Return what the system says of an error: why a file could not be opened, or a server not be reached."""
     number = error.errno
     return _(error.strerror or (os.strerror(number) if number else str(error)))
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters and full-width signs take two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(char) in "WF" else 0 if combining(char) else 1 for char in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """Return a text with spaces behind it, so that it takes so many columns of a terminal."""
+    return text + " " * (columns - display_width(text))
 
 
 def label_separator(labels: Sequence[str]) -> str:

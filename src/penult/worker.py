@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 
 from penult import system
 from penult.errors import OutputError, PenultError
+from penult.i18n import _
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def start(*arguments: str, threads: int = 1, shown: bool = False) -> subprocess.
             **system.apart(),
         )
     except OSError as error:
-        raise OutputError(f"could not start another process: {error}; free some memory.") from error
+        raise OutputError(_("could not start another process: {error}; free some memory.", error=error)) from error
 
 
 class _Thread:

@@ -15,6 +15,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Evaluation, LabelEvaluation
 from penult.evaluate.gates import Gate, parse_gates
 from penult.frames import short
+from penult.i18n import _
 from penult.predict import Predictions, judge, judge_unseen, true_answers, verdict_on_new
 from penult.progress import progress_bar
 from penult.texts import count, joined_labels, percent
@@ -127,7 +128,7 @@ def evaluate_model(
     predictor = open_predictor(model, settings if options else None, own=prior is not None)
     classes, task = predictor.bundle.classes, predictor.bundle.task
     if task == "labels" and min_accuracy is not None:
-        raise InputError("min_accuracy is of one class a photo; for several labels give max_log_loss or min_recall.")
+        raise InputError(_("min_accuracy is of one class a photo; for several labels give max_log_loss or min_recall."))
     least, most = (None if one is None else str(one) for one in (min_accuracy, max_log_loss))
     gates = parse_gates(least, most, [min_recall] if isinstance(min_recall, str) else list(min_recall), classes)
     found = images.scan_labelled(labelled, classes=classes, table=replace(table, task=task))
@@ -137,7 +138,13 @@ def evaluate_model(
         answers = predictor.predict(found.sources, found.ids, shown)
     if len(answers.failures) == len(answers):
         why = pixels.summarize_failures(answers.failures.values())
-        raise InputError(f"none of the {count(len(answers), 'image')} can be read: {why}; give images that can be read.")
+        raise InputError(
+            _(
+                "none of the {images} can be read: {why}; give images that can be read.",
+                images=count(len(answers), "image"),
+                why=why,
+            )
+        )
     truth = true_answers(found, predictor.bundle)
     measured, unseen = judge(answers, truth), judge_unseen(answers, truth)
     if isinstance(truth, np.ndarray):

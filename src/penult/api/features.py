@@ -15,6 +15,7 @@ from penult import html, images, pixels, store, zoo
 from penult.embed import Embedding, at_depth, embed, scan_images, write_features
 from penult.errors import InputError, ProgressCallback
 from penult.frames import data_frame, short
+from penult.i18n import _
 from penult.progress import progress_bar
 from penult.texts import count
 from penult.training.keywords import Keywords
@@ -135,7 +136,7 @@ def embed_source(
         ]
         by_path = isinstance(source, str | os.PathLike)
         if out is not None and not by_path:
-            raise InputError("a feature file is of a folder, a table or an archive; leave out= away, or give its path.")
+            raise InputError(_("a feature file is of a folder, a table or an archive; leave out= away, or give its path."))
         if out is not None:
             done, written = write_features(os.fspath(source), Path(out), networks, settings, shown, table)
             found = _scanned(source, table)
@@ -173,7 +174,9 @@ def _features(found: _Found, done: Embedding, written: list[Path]) -> ImageFeatu
     n = len(found.ids)  # a file may hold others as well
     if not done.ok[:n].any():
         why = pixels.summarize_failures(done.failures.values())
-        raise InputError(f"none of the {count(n, 'image')} can be read: {why}; give images that can be read.")
+        raise InputError(
+            _("none of the {images} can be read: {why}; give images that can be read.", images=count(n, "image"), why=why)
+        )
     kept = np.flatnonzero(done.ok[:n]).tolist()
     return ImageFeatures(
         X=done.features()[: len(kept)],

@@ -13,6 +13,7 @@ from penult.bundle import Bundle
 from penult.embed import EmbedOptions
 from penult.errors import InputError
 from penult.heads.prior import parse_prior
+from penult.i18n import _
 from penult.predict import Predictor
 from penult.training import Run
 
@@ -50,8 +51,11 @@ def open_predictor(model: Any, settings: EmbedOptions | None, own: bool = False)
         model = bundle.load_bundle(Path(model))
     if not isinstance(model, Bundle):
         raise InputError(
-            f"a {type(model).__name__} is no model; give the path of model.penult or of a run folder, a Run, or what "
-            "penult.load_model returns."
+            _(
+                "a {name} is no model; give the path of model.penult or of a run folder, a Run, or what "
+                "penult.load_model returns.",
+                name=type(model).__name__,
+            )
         )
     return Predictor(model, settings)
 

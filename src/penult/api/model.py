@@ -10,6 +10,7 @@ from penult import explain as explaining
 from penult import store
 from penult.api.given import Model, given_images, open_predictor, use_prior
 from penult.errors import InputError, ProgressCallback
+from penult.i18n import _
 from penult.predict import Predictions, Predictor, write_review
 from penult.predict.tables import check_table
 from penult.progress import progress_bar
@@ -74,7 +75,7 @@ def predict_images(
     if csv is not None:
         check_table(csv, "csv")
     if (images is None) == (features is None):
-        raise InputError("penult.predict takes either images or features; give one of the two.")
+        raise InputError(_("penult.predict takes either images or features; give one of the two."))
     named = Keywords(options)
     settings, table = named.settings(), named.table()
     named.end()

@@ -30,6 +30,7 @@ from penult.cli import (
     explain,
     export,
     info,
+    language,
     parser,
     plan,
     predict,
@@ -40,25 +41,26 @@ from penult.cli import (
     studio,
     train,
 )
-from penult.errors import OutputError, PenultError, unknown
+from penult.errors import OutputError, PenultError, UnknownName, unknown
+from penult.i18n import N_, _
 from penult.texts import printable
 
 # in the order in which `penult --help` lists them
 COMMANDS = {
-    "Train and predict": (train, predict, evaluate, decide, explain, info),
-    "Improve": (studio, audit, compare, diff, report, similar),
-    "Deploy": (export, serve),
-    "Large data": (embed, plan),
-    "This installation": (demo, backbones, cache, doctor, completion),
+    N_("Train and predict"): (train, predict, evaluate, decide, explain, info),
+    N_("Improve"): (studio, audit, compare, diff, report, similar),
+    N_("Deploy"): (export, serve),
+    N_("Large data"): (embed, plan),
+    N_("This installation"): (demo, backbones, cache, doctor, completion),
 }
-EPILOG = """Examples:
+EPILOG = N_("""Examples:
   penult demo                                          find defective solar cells, nothing to download
   penult train photos --test new -o run                photos/cat/*.jpg, photos/dog/*.jpg, new/*.jpg
   penult predict run new/ --csv answers.csv
 
 Exit codes: 0 done; 1 refused (one line says why and what to do); 2 wrong usage; 3 more bad images than --max-bad or --strict
 allows; 4 not written (disk full, no permission), try again once there is room; 5 a gate of `evaluate` was missed; 130 or 143
-interrupted"""
+interrupted""")
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as a shell has it
 
 
@@ -72,7 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         process.in_utf8()
     process.complete()
     try:
-        return _run(argv)
+        with language.chosen(sys.argv[1:] if argv is None else argv) as words:
+            return _run(words)
+    except UnknownName as error:
+        return _say(str(error), 2)
     finally:
         process.settle()
 
@@ -83,34 +88,34 @@ def build() -> parser.Parser:
 
     every = parser.Parser(
         prog="penult",
-        description="Point it at folders of photos, get a calibrated classifier, its evaluation and its predictions.",
+        description=_("Point it at folders of photos, get a calibrated classifier, its evaluation and its predictions."),
     )
     every.group("General").add_argument(
-        "--version", action="version", version=f"penult {__version__}", help="show the version"
+        "--version", action="version", version=f"penult {__version__}", help=_("show the version")
     )
     commands = every.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     listed = []
     for title, modules in COMMANDS.items():
-        listed.append(f"{title}:")
+        listed.append(_("{title}:", title=_(title)))
         for module in modules:
             module.add(commands)
             pseudo = commands._choices_actions[-1]
             listed.append(f"  {pseudo.dest:<10}  {pseudo.help}")
         listed.append("")
     _add_help(commands, every)
-    every.description = "\n".join([str(every.description), "", *listed, "more of each: penult COMMAND --help"])
-    every.epilog = EPILOG
-    every.set_defaults(func=lambda _: every.print_help(), quiet=False, verbose=False)
+    every.description = "\n".join([str(every.description), "", *listed, _("more of each: penult COMMAND --help")])
+    every.epilog = _(EPILOG)
+    every.set_defaults(func=lambda args: every.print_help(), quiet=False, verbose=False)
     return every
 
 
 def _add_help(commands: parser.Commands, every: parser.Parser) -> None:
     """Add `penult help [COMMAND]`, which shows what `--help` does."""
     p = parser.command(
-        commands, "help", run=lambda args: show(args.about), what="show this help, or that of a command", about="",
+        commands, "help", run=lambda args: show(args.about), what=_("show this help, or that of a command"), about="",
         examples="penult help train",
     )  # fmt: skip
-    p.add_argument("about", nargs="?", metavar="COMMAND", help="a command")
+    p.add_argument("about", nargs="?", metavar="COMMAND", help=_("a command"))
 
     def show(about: str | None) -> None:
         if about is not None and about not in commands.choices:
@@ -118,14 +123,14 @@ def _add_help(commands: parser.Commands, every: parser.Parser) -> None:
         (every if about is None else commands.choices[about]).print_help()
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(words: list[str]) -> int:
     every = build()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         completion.complete(every)
     args = None
     origins: Mapping[str, str] = {}
     try:
-        args, origins = _parsed(every, argv)
+        args, origins = _parsed(every, words)
         if told := process.too_little():
             return _say(told, 1)
         with _terminable(), _as_wanted(args):
@@ -137,11 +142,12 @@ def _run(argv: Sequence[str] | None) -> int:
         text = " ".join(str(error).split())
         return _say(text + config.origin_of(text, origins), error.exit_code)
     except KeyboardInterrupt as error:
-        how = "ended from outside" if isinstance(error, _Terminated) else "interrupted"
-        kept = "features computed so far are in the cache, run the same command again to go on"
+        how = _("ended from outside") if isinstance(error, _Terminated) else _("interrupted")
+        kept = _("features computed so far are in the cache, run the same command again to go on")
         if getattr(args, "cache", None) is False:
-            kept = "no features are kept (--no-cache), the same command begins anew"
-        return _say(f"{how}; {kept}.", TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
+            kept = _("no features are kept (--no-cache), the same command begins anew")
+        code = TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
+        return _say(_("{how}; {kept}.", how=how, kept=kept), code)
     except BrokenPipeError:  # the reader of our output went away: `penult predict ... | head`
         process.silence(sys.stdout, 1)
         return 1
@@ -152,12 +158,11 @@ def _run(argv: Sequence[str] | None) -> int:
     return code or 0
 
 
-def _parsed(every: parser.Parser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, Mapping[str, str]]:
+def _parsed(every: parser.Parser, words: list[str]) -> tuple[argparse.Namespace, Mapping[str, str]]:
     """Return what was asked for, and the origins of options that were configured.
 
     `--help` and `--version` are written before they end the command, as any other output is.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     known = every.commands()
     if words and not words[0].startswith("-") and words[0] not in known:
         every.error(str(unknown("command", words[0], known)))
@@ -189,15 +194,15 @@ def _tell_configured(every: parser.Parser, origins: Mapping[str, str]) -> None:
     from penult.cli import output
 
     for option, where in origins.items():
-        output.note(f"{option} (set by {where})")
+        output.note(_("{option} (set by {where})", option=option, where=where))
     for variable in config.unknown_variables(every):
-        output.note(f"{variable} is no option of penult, and does nothing")
+        output.note(_("{variable} is no option of penult, and does nothing", variable=variable))
 
 
 def _unexpected(error: Exception) -> int:
     """Say in one line what nobody expected, and return the exit code."""
     if process.is_memory(error):
-        return _say(process.NO_MEMORY, 1)
+        return _say(_(process.NO_MEMORY), 1)
     if isinstance(error, OSError):  # the system refuses something, such as to print on a full disk
         return _refused(error)
     if isinstance(error, ImportError):
@@ -229,10 +234,11 @@ def _terminable() -> Iterator[None]:
 
 
 def _refused(error: OSError) -> int:
-    place = "standard output"
+    place = _("standard output")
     if error.filename is None:
         process.silence(sys.stdout, 1)
     else:
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     what = error.strerror or str(error)
-    return _say(f"{place}: {what}; make room, or choose another place, and run it again.", OutputError.exit_code)
+    text = _("{place}: {what}; make room, or choose another place, and run it again.", place=place, what=what)
+    return _say(text, OutputError.exit_code)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import output
 from penult.errors import InputError
+from penult.i18n import _
 from penult.texts import count, is_url, printable
 
 if TYPE_CHECKING:
@@ -53,10 +54,15 @@ def check(args: argparse.Namespace) -> None:
         check_level(args.review)
     for name, needs in (("link", "sort_into"), ("submit", "submission"), ("heat", "html")):
         if getattr(args, name) and not getattr(args, needs):
-            args.usage_error(f"--{name} goes with --{needs.replace('_', '-')}")
+            args.usage_error(_("--{name} goes with --{needs}", name=name, needs=needs.replace("_", "-")))
     for name in ("html", "sort_into", "submission"):
         if getattr(args, name) and args.features:
-            args.usage_error(f"--{name.replace('_', '-')} needs the photos themselves: give IMAGES in the place of --features")
+            args.usage_error(
+                _(
+                    "--{value} needs the photos themselves: give IMAGES in the place of --features",
+                    option=name.replace("_", "-"),
+                )
+            )
 
 
 class Outputs:
@@ -75,7 +81,7 @@ class Outputs:
         self._sorter = _sorter(args, predictor)
         self._page = _page(args, predictor)
         nothing = predictor.nothing()
-        self._tables = [stack.enter_context(open_table(path, nothing)) for path, _ in table_files(args)]
+        self._tables = [stack.enter_context(open_table(path, nothing)) for path, _option in table_files(args)]
 
     def add(self, part: Predictions, sources: Sequence[Any]) -> None:
         """Take the answers for the next photos, which lie in these sources; none where there are only features."""
@@ -106,17 +112,23 @@ class Outputs:
             if self._sorter is not None:
                 told.append(self._sorter.sort(progress).describe())
             if self._page is not None:
-                told.append(f"page written: {printable(self._page.write(self.args.html, self.summary, progress))}")
+                page = self._page.write(self.args.html, self.summary, progress)
+                told.append(_("page written: {path}", path=printable(page)))
         if self.args.review is not None:
             told.append(write_review(self.args, self._doubtful))
         if self.args.json:
             output.as_json(self._json)
             return
         show_summary(self.summary, output.out)
-        for path, _ in table_files(self.args):
-            done = self.summary
-            written = f"{count(done.photos, 'prediction')} written to {printable(path)}"
-            output.out(f"{written}; {count(done.unreadable, 'image')} unreadable")
+        for path, _option in table_files(self.args):
+            output.out(
+                _(
+                    "{predictions} written to {path}; {images} unreadable",
+                    predictions=count(self.summary.photos, "prediction"),
+                    path=printable(path),
+                    images=count(self.summary.unreadable, "image"),
+                )
+            )
         for line in told:
             output.out(line)
 
@@ -132,8 +144,14 @@ class Outputs:
         path = beside(self.args, "submission.csv")
         self._sample.write(path, names, model.classes, proba, given)
         bad = self.summary.unreadable
-        unread = f"; {count(bad, 'unreadable image')} with the class frequencies of the training set" if bad else ""
-        return [f"written: {printable(path)}{unread}", self._sample.describe(model.classes)]
+        said = _("written: {path}", path=printable(path))
+        if bad:
+            said = _(
+                "written: {path}; {images} with the class frequencies of the training set",
+                path=printable(path),
+                images=count(bad, "unreadable image"),
+            )
+        return [said, self._sample.describe(model.classes)]
 
 
 def beside(args: argparse.Namespace, name: str) -> Path:
@@ -147,7 +165,8 @@ def write_review(args: argparse.Namespace, answers: Iterable[Prediction]) -> str
     from penult import predict
 
     path = beside(args, "review.csv")
-    return f"{predict.write_review(path, answers, args.review)} of them to review: {printable(path)}"
+    rows = predict.write_review(path, answers, args.review)
+    return _("{rows} of them to review: {path}", rows=rows, path=printable(path))
 
 
 def show_summary(summary: PredictionSummary, say: Any) -> None:
@@ -168,8 +187,11 @@ def _sample(args: argparse.Namespace, predictor: Predictor, ids: Iterable[str]) 
     path = beside(args, "submission.csv")
     if path.exists() and Path(args.submission).exists() and path.samefile(args.submission):
         raise InputError(
-            f"the submission would be written over its sample, {printable(path)}; run this in another folder, or give the "
-            "sample another name."
+            _(
+                "the submission would be written over its sample, {path}; run this in another folder, or give the sample "
+                "another name.",
+                path=printable(path),
+            )
         )
     sample = SampleSubmission.read(args.submission, predictor.bundle.classes, args.submit)
     sample.rows_of(list(ids))

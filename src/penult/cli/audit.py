@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from penult.cli import options, sources
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.audit import Finding
@@ -21,30 +22,33 @@ def add(commands: Commands) -> None:
         commands,
         "audit",
         run,
-        "find data problems: duplicates, train/test leakage, label errors, outliers",
-        "TRAIN has the same layout as for `penult train`, which does the same checks. Nothing is moved unless --apply is\n"
-        "given a list: findings.csv with a column `decision` (keep, drop, move:CLASS; empty: nothing), or a list of moves\n"
-        "(file,to). Photos that are dropped go to the folder TRAIN-dropped (leaks, with --test, to DIR-dropped); of a\n"
-        "table of labels a corrected copy is written beside it. Nothing is ever deleted or overwritten.",
-        """
+        _("find data problems: duplicates, train/test leakage, label errors, outliers"),
+        _(
+            "TRAIN has the same layout as for `penult train`, which does the same checks. Nothing is moved unless --apply is\n"
+            "given a list: findings.csv with a column `decision` (keep, drop, move:CLASS; empty: nothing), or a list of "
+            "moves\n"
+            "(file,to). Photos that are dropped go to the folder TRAIN-dropped (leaks, with --test, to DIR-dropped); of a\n"
+            "table of labels a corrected copy is written beside it. Nothing is ever deleted or overwritten."
+        ),
+        _("""
         penult audit train --test test --csv findings.csv
         penult audit train --apply findings.csv          after its column `decision` was filled in
-        """,
+        """),
     )
-    sources.add_images(p, "train", "TRAIN", "labelled images")
-    p.group("Data").add_argument("--test", metavar="DIR", help="test images, which must not be in TRAIN")
-    p.group("Output").add_argument("--csv", metavar="FILE", help="write kind,file,related,score,reason,suggestion")
+    sources.add_images(p, "train", "TRAIN", _("labelled images"))
+    p.group("Data").add_argument("--test", metavar="DIR", help=_("test images, which must not be in TRAIN"))
+    p.group("Output").add_argument("--csv", metavar="FILE", help=_("write kind,file,related,score,reason,suggestion"))
     p.group("Output").add_argument(
-        "--all", action="store_true", help="list every photo that the model gets wrong, too, as kind model_error"
+        "--all", action="store_true", help=_("list every photo that the model gets wrong, too, as kind model_error")
     )
     p.group("Actions").add_argument(
-        "--apply", metavar="LIST.csv", help="do what a list says with the photos of TRAIN, and nothing else"
+        "--apply", metavar="LIST.csv", help=_("do what a list says with the photos of TRAIN, and nothing else")
     )
     options.add_groups(p)
     sources.add_tables(p, training=True)
     options.add_backbones(p)
     options.add_head(p)
-    options.add_seed(p, "folds and heads")
+    options.add_seed(p, _("random seed of folds and heads (default: 0)"))
     options.add_tolerance(p)
     options.add_compute(p)
     p.set_defaults(out=None)
@@ -53,7 +57,7 @@ def add(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Audit photos, or do what a list says with them."""
     if not args.train:
-        args.usage_error("give TRAIN")
+        args.usage_error(_("give TRAIN"))
     from penult import store
     from penult.audit import KINDS
     from penult.cli import output
@@ -73,21 +77,30 @@ def run(args: argparse.Namespace) -> None:
         output.as_json({**done.summary, "findings": [one.to_dict() for one in done.findings], "notes": list(done.notes)})
         return
     for text in done.notes:
-        output.out(f"note: {output.printable(text)}")
+        output.out(_("note: {text}", text=output.printable(text)))
     if not done.findings:
-        output.out("no problems found")
+        output.out(_("no problems found"))
     for kind, several in groupby(done.findings, key=lambda one: one.kind):
         found = list(several)
         right = KINDS[kind].expects(len(found), done.summary["expected"].get(kind))
-        output.out(f"{kind}: {len(found):,}" + (f"; {right}" if right else ""))
+        known = {"kind": kind, "number": len(found), "right": right}
+        output.out(_("{kind}: {number:,}; {right}", **known) if right else _("{kind}: {number:,}", **known))
         for one in found[:SHOWN]:
             beside = f" ({output.printable(one.related)})" if one.related else ""
-            words = f"{one.reason}; {one.suggestion}"
-            output.out(f"  {one.score:.2f}  {output.printable(_named(one))}{beside}: {output.printable(words)}")
-        if len(found) > SHOWN:
-            output.out(f"  {len(found) - SHOWN} more" + ("" if args.csv else "; --csv FILE lists all"))
+            output.out(
+                _(
+                    "  {score:.2f}  {file}: {reason}; {suggestion}",
+                    score=one.score,
+                    file=output.printable(_named(one)) + beside,
+                    reason=output.printable(one.reason),
+                    suggestion=output.printable(one.suggestion),
+                )
+            )
+        if (rest := len(found) - SHOWN) > 0:
+            more = _("  {n} more", n=rest) if args.csv else _("  {n} more; --csv FILE lists all", n=rest)
+            output.out(more)
     if args.csv is not None:
-        output.out(f"written to {output.printable(args.csv)}")
+        output.out(_("written to {csv}", csv=output.printable(args.csv)))
 
 
 def _apply(args: argparse.Namespace) -> None:
@@ -97,10 +110,10 @@ def _apply(args: argparse.Namespace) -> None:
     from penult.training import repairs
 
     if args.csv or args.all:
-        args.usage_error("--apply does what a list says and nothing else; leave --csv and --all out")
+        args.usage_error(_("--apply does what a list says and nothing else; leave --csv and --all out"))
     source, table = sources.to_scan(args, args.train)
     if not isinstance(source, str) or table.photos:
-        args.usage_error("--apply moves the photos of one folder or table: give one TRAIN")
+        args.usage_error(_("--apply moves the photos of one folder or table: give one TRAIN"))
         return
     done = repairs.apply_repairs(source, args.apply, args.test, table)
     if args.json:
@@ -111,4 +124,4 @@ def _apply(args: argparse.Namespace) -> None:
 
 
 def _named(one: Finding) -> str:
-    return f"class {one.file}" if one.about == "class" else one.file
+    return _("class {name}", name=one.file) if one.about == "class" else one.file

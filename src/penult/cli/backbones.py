@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
+from penult.i18n import N_, _
 from penult.texts import printable
 
 if TYPE_CHECKING:
     from penult.zoo import Listed
 
-_HEADER = ["", "source", "width", "input", "params", "GMACs", "top-1", "images/s", "", "license"]
+_HEADER = (
+    "", N_("source"), N_("width"), N_("input"), N_("params"), "GMACs", "top-1", N_("images/s"), "", N_("license"),
+)  # fmt: skip
 
 
 def add(commands: Commands) -> None:
@@ -21,29 +24,32 @@ def add(commands: Commands) -> None:
         commands,
         "backbones",
         run,
-        "list the backbones, or download one ahead of time",
-        "Without PATTERN: what is built in, and what was converted on this machine. With one, timm and Keras are searched\n"
-        "too. images/s is what was measured on this machine; GMACs are 10^9 multiply-adds for one image.",
-        """
+        _("list the backbones, or download one ahead of time"),
+        _(
+            "Without PATTERN: what is built in, and what was converted on this machine. With one, timm and Keras are "
+            "searched\n"
+            "too. images/s is what was measured on this machine; GMACs are 10^9 multiply-adds for one image."
+        ),
+        _("""
         penult backbones
         penult backbones 'resnet*'                       timm's and Keras's too, where they are installed
         penult backbones --fetch modern                  download now, work offline later
-        """,
+        """),
     )
-    p.add_argument("pattern", nargs="?", metavar="PATTERN", help="part of a name, or a pattern such as 'resnet*'")
+    p.add_argument("pattern", nargs="?", metavar="PATTERN", help=_("part of a name, or a pattern such as 'resnet*'"))
     actions = p.group("Actions")
-    actions.add_argument("--fetch", action="append", metavar="NAME", help="download and convert now; repeat for several")
+    actions.add_argument("--fetch", action="append", metavar="NAME", help=_("download and convert now; repeat for several"))
     actions.add_argument(
         "--show-recipe",
         metavar="NAME",
-        help="print the preprocessing of a network, as the .recipe.json of an ONNX file (it is downloaded first)",
+        help=_("print the preprocessing of a network, as the .recipe.json of an ONNX file (it is downloaded first)"),
     )
-    options.add_cache(p, "cache", "use no cache folder: converted networks are not listed")
+    options.add_cache(p, without=_("use no cache folder: converted networks are not listed"))
     p.group("Output").add_argument(
         "--precision",
         default="auto",
         choices=("auto", "f32", "f16", "bf16"),
-        help="precision for which images/s are shown (default: auto)",
+        help=_("precision for which images/s are shown (default: auto)"),
     )
     options.add_output(p)
 
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if args.show_recipe:
         _show_recipe(args)
     elif args.fetch and args.cache is False:
-        args.usage_error("--fetch keeps networks in the cache folder; leave --no-cache out")
+        args.usage_error(_("--fetch keeps networks in the cache folder; leave --no-cache out"))
     elif args.fetch:
         _fetch(args)
     else:
@@ -71,16 +77,20 @@ def _list(args: argparse.Namespace) -> None:
     if args.json:
         output.as_json([{**row.to_dict(), "images_per_second": rate} for row, rate in zip(rows, rates, strict=True)])
         return
-    output.out(output.table(_HEADER, [_cells(row, rate) for row, rate in zip(rows, rates, strict=True)]))
+    output.out(
+        output.table(
+            [_(name) if name else "" for name in _HEADER], [_cells(row, rate) for row, rate in zip(rows, rates, strict=True)]
+        )
+    )
     if args.pattern is None:
-        output.out("\npresets, for -b:")
+        output.out(_("\npresets, for -b:"))
         for name, members in zoo.PRESETS.items():
             output.out(f"  {name}: {', '.join(members)}\n    {zoo.WHY[name]}")
         place = None if args.cache is False else settings.folder
         if place is not None:
-            output.out(f"\nconverted networks are kept in {printable(str(place / 'backbones'))}")
+            output.out(_("\nconverted networks are kept in {place}", place=printable(str(place / "backbones"))))
         output.out(
-            "more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])"
+            _("more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])")
         )
 
 
@@ -121,11 +131,14 @@ def _fetch(args: argparse.Namespace) -> None:
         output.as_json(done)
         return
     for one in done:
-        where = f"in {one['folder']}" if one["folder"] else "built in, nothing to download"
-        output.out(f"{printable(one['name'])}: {one['width']} features, {where}")
+        said = {"name": printable(one["name"]), "width": one["width"], "folder": one["folder"]}
+        if one["folder"]:
+            output.out(_("{name}: {width} features, in {folder}", **said))
+        else:
+            output.out(_("{name}: {width} features, built in, nothing to download", **said))
     if any(one["folder"] for one in done):
         output.out(
-            "for a machine without internet: copy such a folder to <its cache>/backbones/ (the cache: `penult backbones`)"
+            _("for a machine without internet: copy such a folder to <its cache>/backbones/ (the cache: `penult backbones`)")
         )
 
 

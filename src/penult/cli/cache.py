@@ -11,6 +11,7 @@ from penult.cli import options
 from penult.cli.parser import Commands, command
 from penult.cli.stored import size
 from penult.errors import InputError
+from penult.i18n import N_, _
 from penult.texts import count
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 SHOWN = 40  # lines of one kind in the terminal
 DAMAGED = 1  # the exit code where --verify found damage, whether it was removed or not
 _WHAT = {
-    "backbones": "converted networks",
-    "int8": "networks in 8 bits",
-    "compiled": "compiled graphs",
-    "similar": "indexes of `penult similar`",
-    "speeds": "measured speeds",
+    "backbones": N_("{n} converted networks: {size}"),
+    "int8": N_("{n} networks in 8 bits: {size}"),
+    "compiled": N_("{n} compiled graphs: {size}"),
+    "similar": N_("{n} indexes of `penult similar`: {size}"),
+    "speeds": N_("{n} measured speeds: {size}"),
 }
+_HEADER = (
+    N_("features of"), N_("engine"), N_("precision"), N_("rows"), N_("shards"), N_("size"), N_("last used"),
+)  # fmt: skip
 
 
 def add(commands: Commands) -> None:
@@ -33,34 +37,41 @@ def add(commands: Commands) -> None:
         commands,
         "cache",
         run,
-        "inspect, verify or prune the feature cache",
-        "Nothing in it is unique: what is removed, also while another command runs, is computed (or converted) again.\n"
-        "--older and --max keep converted and 8-bit networks, which may need a download to be made again.\n"
-        "Exit code 1 with --verify where anything was damaged.",
-        """
+        _("inspect, verify or prune the feature cache"),
+        _(
+            "Nothing in it is unique: what is removed, also while another command runs, is computed (or converted) again.\n"
+            "--older and --max keep converted and 8-bit networks, which may need a download to be made again.\n"
+            "Exit code 1 with --verify where anything was damaged."
+        ),
+        _("""
         penult cache
         penult cache --prune --max 5GB                   remove what was not used for longest
-        """,
+        """),
     )
-    options.add_cache(p, "cache")
+    options.add_cache(p)
     actions = p.group("Actions")
     actions.add_argument(
         "--verify",
         action="store_true",
-        help="read every file with every check, and remove what is damaged: it is computed again when it is wanted",
+        help=_("read every file with every check, and remove what is damaged: it is computed again when it is wanted"),
     )
     actions.add_argument(
-        "--prune", action="store_true", help="remove what killed processes left and what is visibly damaged, and what follows"
+        "--prune",
+        action="store_true",
+        help=_("remove what killed processes left and what is visibly damaged, and what follows"),
     )
-    actions.add_argument("--older", type=float, metavar="DAYS", help="with --prune: what was not used for so long")
+    actions.add_argument("--older", type=float, metavar="DAYS", help=_("with --prune: what was not used for so long"))
     actions.add_argument(
-        "--max", metavar="SIZE", help="with --prune: until it is no larger (5GB), the least recently used first"
+        "--max", metavar="SIZE", help=_("with --prune: until it is no larger (5GB), the least recently used first")
     )
     actions.add_argument(
-        "--backbone", action="append", metavar="NAME", help="with --prune: all of a network (or 'resnet*'); repeat for several"
+        "--backbone",
+        action="append",
+        metavar="NAME",
+        help=_("with --prune: all of a network (or 'resnet*'); repeat for several"),
     )
-    actions.add_argument("--all", action="store_true", help="with --prune: everything that is penult's")
-    actions.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
+    actions.add_argument("--all", action="store_true", help=_("with --prune: everything that is penult's"))
+    actions.add_argument("--dry-run", action="store_true", help=_("remove nothing, say what would go"))
     options.add_output(p)
 
 
@@ -77,9 +88,9 @@ def run(args: argparse.Namespace) -> int:
         "everything": args.all,
     }
     if not args.prune and any(wish not in (None, (), False) for wish in wishes.values()):
-        args.usage_error("--older, --max, --backbone and --all say what --prune removes; give it, too")
+        args.usage_error(_("--older, --max, --backbone and --all say what --prune removes; give it, too"))
     if args.older is not None and not args.older >= 0:
-        raise InputError(f"--older {args.older:g} are no days; give 0 or more.")
+        raise InputError(_("--older {older:g} are no days; give 0 or more.", older=args.older))
     folder = store.default_cache() if args.cache is None else Path(args.cache)
     found = inventory.scan(folder)
     damages: list[Damage] = []
@@ -151,9 +162,9 @@ def _say(found: Inventory) -> None:
     from penult.cli import output
 
     if not found.folder.is_dir():
-        output.out(f"there is no cache yet; the first run makes it: {output.printable(str(found.folder))}")
+        output.out(_("there is no cache yet; the first run makes it: {folder}", folder=output.printable(str(found.folder))))
         return
-    output.out(f"cache: {output.printable(str(found.folder))}")
+    output.out(_("cache: {folder}", folder=output.printable(str(found.folder))))
     rows = [
         [
             e.name or f"? ({e.path.name[:8]})", *(str(e.facts.get(name, "?")) for name in ("engine", "precision")),
@@ -162,21 +173,27 @@ def _say(found: Inventory) -> None:
         for e in sorted(found.of("features"), key=lambda e: (e.name, -e.used))
     ]  # fmt: skip
     if rows:
-        output.out(output.table(["features of", "engine", "precision", "rows", "shards", "size", "last used"], rows))
+        output.out(output.table([_(name) for name in _HEADER], rows))
     if small := found.of("thumbnails"):
         photos = count(sum(entry.rows for entry in small), "photo")
-        output.out(f"  thumbnails of {photos}: {human(sum(entry.bytes for entry in small))}")
+        output.out(_("  thumbnails of {photos}: {size}", photos=photos, size=human(sum(entry.bytes for entry in small))))
     for part, what in _WHAT.items():
         if some := found.of(part):
-            output.out(f"  {len(some)} {what}: {human(sum(entry.bytes for entry in some))}")
-    output.out(f"total: {human(found.bytes)}" if found.items else "it is empty")
+            output.out("  " + _(what, n=len(some), size=human(sum(entry.bytes for entry in some))))
+    output.out(_("total: {size}", size=human(found.bytes)) if found.items else _("it is empty"))
     if left := [*found.leftovers, *(path for e in found.of("features") for path in e.odd)]:
-        output.out(f"leftovers of killed processes, or damaged: {len(left)} files; `penult cache --prune` removes them")
+        output.out(
+            _(
+                "leftovers of killed processes, or damaged: {number} files; `penult cache --prune` removes them",
+                number=len(left),
+            )
+        )
     if found.strange:
         names = ", ".join(output.printable(path.name) for path in found.strange[:3])
-        output.out(
-            f"not penult's, left alone: {names}{f' and {len(found.strange) - 3} more' if len(found.strange) > 3 else ''}"
-        )
+        if (more := len(found.strange) - 3) > 0:
+            output.out(_("not penult's, left alone: {names} and {n} more", names=names, n=more))
+        else:
+            output.out(_("not penult's, left alone: {names}", names=names))
 
 
 def _say_removed(
@@ -189,31 +206,39 @@ def _say_removed(
 
     if args.verify:
         files = sum(len(entry.files) for entry in found.items)
-        output.out(f"{files:,} files with {human(found.bytes)} were read: {len(damages) or 'none'} damaged")
+        said = {"files": files, "size": human(found.bytes), "n": len(damages)}
+        if damages:
+            output.out(_("{files:,} files with {size} were read: {n} damaged", **said))
+        else:
+            output.out(_("{files:,} files with {size} were read: none damaged", **said))
         _say_some([f"  {below(one.path)}: {output.printable(one.reason)}" for one in damages])
     names = {entry.path: f" ({output.printable(entry.name)})" for entry in found.items if entry.name}
-    what = "would go" if args.dry_run else "gone"
     if args.prune:
-        _say_some(
-            [
-                f"  {what}: {below(one.path)}{names.get(one.path, '')}, {human(one.bytes)}: {output.printable(one.why)}"
-                for one in removals
-            ]
-        )
+        line = _("  would go: {file}, {size}: {why}") if args.dry_run else _("  gone: {file}, {size}: {why}")
+        each = ((f"{below(one.path)}{names.get(one.path, '')}", human(one.bytes), one) for one in removals)
+        _say_some([line.format(file=file, size=size, why=output.printable(one.why)) for file, size, one in each])
     total = sum(one.bytes for one in removals)
     if args.dry_run:
-        output.out(f"nothing was removed (--dry-run); without it {human(total)} would be free")
+        output.out(_("nothing was removed (--dry-run); without it {total} would be free", total=human(total)))
     elif removals:
-        again = "; what was damaged is computed again when it is wanted" if damages else ""
-        output.out(f"{human(about['freed'])} are free{again}")
+        freed = human(about["freed"])
+        if damages:
+            output.out(_("{freed} are free; what was damaged is computed again when it is wanted", freed=freed))
+        else:
+            output.out(_("{freed} are free", freed=freed))
     elif args.prune:
-        output.out("nothing had to be removed")
+        output.out(_("nothing had to be removed"))
     for path in about["not_removed"]:
-        output.out(f"could not be removed (another's file, or a folder without permission): {output.printable(path)}")
+        output.out(
+            _("could not be removed (another's file, or a folder without permission): {path}", path=output.printable(path))
+        )
     rest = found.bytes - total
     if args.max is not None and rest > size(args.max, "--max"):
         output.out(
-            f"{human(rest)} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all"
+            _(
+                "{rest} stay, more than --max: converted networks and those in 8 bits go with --backbone NAME or --all",
+                rest=human(rest),
+            )
         )
 
 
@@ -223,4 +248,4 @@ def _say_some(lines: list[str]) -> None:
     for line in lines[:SHOWN]:
         output.out(line)
     if len(lines) > SHOWN:
-        output.out(f"  and {len(lines) - SHOWN:,} more (--json lists all)")
+        output.out(_("  and {number:,} more (--json lists all)", number=len(lines) - SHOWN))

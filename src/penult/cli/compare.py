@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from penult.cli import options, sources
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 from penult.texts import count, percent
 
 if TYPE_CHECKING:
@@ -19,29 +20,32 @@ def add(commands: Commands) -> None:
         commands,
         "compare",
         run,
-        "benchmark backbones, alone and combined, on your photos",
-        "TRAIN has the same layout as for `penult train`, but is one source. Every candidate embeds a stratified sample and\n"
-        "is evaluated on the same folds, alone, in every pair and every trio: log loss against images/s, and what each\n"
-        "member adds. The last line is the command to run next.",
-        """
+        _("benchmark backbones, alone and combined, on your photos"),
+        _(
+            "TRAIN has the same layout as for `penult train`, but is one source. Every candidate embeds a stratified "
+            "sample and\n"
+            "is evaluated on the same folds, alone, in every pair and every trio: log loss against images/s, and what each\n"
+            "member adds. The last line is the command to run next."
+        ),
+        _("""
         penult compare train --budget 10m                the cheapest networks first, for ten minutes
         penult compare train -b lite -b modern           two presets, alone and together
         penult compare train -b default --views 1,2,4    what more views of each photo gain and cost
-        """,
+        """),
     )
-    p.add_argument("train", metavar="TRAIN", help="labelled images")
+    p.add_argument("train", metavar="TRAIN", help=_("labelled images"))
     options.add_backbones(p, several_views=True)
     options.add_head(p, "blend")
     p.group("Evaluation").add_argument(
-        "--budget", metavar="TIME", help="5m, 90s, 1h30m: the cheapest candidates first, until the time is over"
+        "--budget", metavar="TIME", help=_("5m, 90s, 1h30m: the cheapest candidates first, until the time is over")
     )
     p.group("Evaluation").add_argument(
-        "--sample", type=int, default=1000, metavar="N", help="images to compare on (default: 1000)"
+        "--sample", type=int, default=1000, metavar="N", help=_("images to compare on (default: 1000)")
     )
     options.add_groups(p)
     sources.add_tables(p, labels=False)
-    options.add_out(p, "DIR", "table and figure (default: penult-compare)", default="penult-compare")
-    options.add_seed(p, "sample, folds and heads")
+    options.add_out(p, "DIR", _("table and figure (default: penult-compare)"), default="penult-compare")
+    options.add_seed(p, _("random seed of sample, folds and heads (default: 0)"))
     options.add_tolerance(p)
     options.add_compute(p)
 
@@ -88,32 +92,46 @@ def _show(found: Comparison, out: str) -> None:
     images = found.counts["images"] - found.counts["failed"] if several else sum(found.classes.values())
     head = "logistic" if several else found.options.head
     output.out(
-        f"{count(images, 'image')} of {_classes(found)}, cross-validated with a {head} head; {device} ({engine}, {precision})"
+        _(
+            "{images} of {classes}, cross-validated with a {head} head; {device} ({engine}, {precision})",
+            images=count(images, "image"),
+            classes=_classes(found),
+            head=head,
+            device=device,
+            engine=engine,
+            precision=precision,
+        )
     )
     for text in found.notes:
-        output.out(f"note: {output.printable(text)}")
+        output.out(_("note: {text}", text=output.printable(text)))
     rows = [_row(found, entry) for entry in found.entries]
-    names = ["", "log loss (95% CI)", found.share_name, "images/s", "GMACs", "width", "front", "license"]
+    names = ["", _("log loss (95% CI)"), _(found.share_name), _("images/s"), "GMACs", _("width"), _("front"), _("license")]
     if found.share_name == "accuracy" and imbalanced(found.classes.values()):
-        names.insert(3, "balanced accuracy")
+        names.insert(3, _("balanced accuracy"))
         for row, entry in zip(rows, found.entries, strict=True):
             row.insert(3, percent(entry.scores["balanced_accuracy"].value))
     output.out(output.table(names, rows))
-    output.out("front: Pareto front; nothing else is faster and has a smaller log loss")
+    output.out(_("front: Pareto front; nothing else is faster and has a smaller log loss"))
     lines = [f"  {output.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
     if lines:
-        output.out("what each member adds: reduction of the log loss (95% CI):")
+        output.out(_("what each member adds: reduction of the log loss (95% CI):"))
         output.out("\n".join(lines))
     for one in found.left_out:
-        output.out(f"left out: {output.printable(one.name)}: {output.printable(one.reason)}")
-    output.out(f"written to {output.printable(str(out))}: compare.csv, figures/compare.png, figures/compare.svg, compare.json")
-    output.out(f"recommended: {output.printable(found.reason)}")
+        output.out(_("left out: {name}: {reason}", name=output.printable(one.name), reason=output.printable(one.reason)))
+    output.out(
+        _(
+            "written to {out}: compare.csv, figures/compare.png, figures/compare.svg, compare.json",
+            out=output.printable(str(out)),
+        )
+    )
+    output.out(_("recommended: {reason}", reason=output.printable(found.reason)))
     output.out(output.printable(found.next_line))
 
 
 def _classes(found: Comparison) -> str:
     several = found.share_name == "mAP"
-    return count(len(found.classes), "label" if several else "class", "" if several else "classes")
+    n = len(found.classes)
+    return count(n, "label") if several else count(n, "class", "classes")
 
 
 def _row(found: Comparison, entry: CombinationScore) -> list[str]:
@@ -139,7 +157,7 @@ def _adds(found: Comparison, entry: CombinationScore) -> str:
 
     clear = {found.short[name]: gap for name, gap in entry.adds.items() if gap.clear}
     if not clear:
-        return "no backbone adds a measurable gain"
+        return _("no backbone adds a measurable gain")
     said = ", ".join(f"{name} {format_difference(gap)}" for name, gap in clear.items())
     rest = [found.short[name] for name, gap in entry.adds.items() if not gap.clear]
-    return f"{said}; {', '.join(rest)}: no measurable gain" if rest else said
+    return _("{said}; {names}: no measurable gain", said=said, names=", ".join(rest)) if rest else said

@@ -7,6 +7,7 @@ from typing import Any
 
 from penult import heads
 from penult.cli.parser import Commands, Parser, command
+from penult.i18n import _
 
 # Copies of what other packages say, so that --help imports none of them; `tests/test_completion.py` compares.
 PRESETS = ("default", "lite+", "lite", "blog2017", "modern")
@@ -28,16 +29,16 @@ def add(commands: Commands) -> None:
         commands,
         "completion",
         run,
-        "let the Tab key complete commands, options and names in a shell",
-        "Prints the code that a shell has to run when it starts; it calls penult for what could come next.",
-        """
+        _("let the Tab key complete commands, options and names in a shell"),
+        _("Prints the code that a shell has to run when it starts; it calls penult for what could come next."),
+        _("""
         echo 'eval "$(penult completion bash)"' >> ~/.bashrc
         echo 'eval "$(penult completion zsh)"' >> ~/.zshrc
         penult completion fish | source                  in ~/.config/fish/config.fish
         penult completion powershell >> $PROFILE
-        """,
+        """),
     )
-    p.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh, fish or powershell")
+    p.add_argument("shell", choices=SHELLS, metavar="SHELL", help=_("bash, zsh, fish or powershell"))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 
 from penult.cli.parser import Parser
 from penult.errors import InputError, unknown
+from penult.i18n import _
+from penult.texts import system_words
 
 FILE, PROJECT = "penult.toml", "pyproject.toml"
-OWN = ("PENULT_CACHE", "PENULT_TOKEN")  # read where they are used: who calls penult from Python has them, too
-OTHER = ("PENULT_CONFIG", "PENULT_DEBUG", "PENULT_LANG", "PENULT_BENCH_LOG", "PENULT_TEST_PHOTOS")
+OWN = ("PENULT_CACHE", "PENULT_LANG", "PENULT_TOKEN")  # read where they are used: who calls penult from Python has them, too
+OTHER = ("PENULT_CONFIG", "PENULT_DEBUG", "PENULT_BENCH_LOG", "PENULT_TEST_PHOTOS")
 _NEVER = ("help", "version", "config", "no-config")
 _MOST = 1 << 20  # bytes of a file
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -71,10 +73,10 @@ def origin_of(text: str, origins: Mapping[str, str]) -> str:
     """Return `; --head=svm was set in penult.toml` for each option that an error names, by its name or its value."""
     said = []
     for option, where in origins.items():
-        name, _, value = option.replace(" ", "=", 1).partition("=")
+        name, _sign, value = option.replace(" ", "=", 1).partition("=")
         if name in text or (len(value) > 1 and value in text):
-            said.append(f"{option} was set by {where}")
-    return f" ({'; '.join(said)})" if said else ""
+            said.append(_("{option} was set by {where}", option=option, where=where))
+    return _(" ({parts})", parts="; ".join(said)) if said else ""
 
 
 def unknown_variables(every: Parser, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -95,20 +97,34 @@ def _layers(
         here = [(action, f"{prefix}{_upper(option)}") for option, action in options.items()]
         given = [(action, _split(action, environment[at]), at) for action, at in here if at in environment and at not in OWN]
         yield [*given, *(held if prefix == "PENULT_" else [])]
-    path = _file(every, name, words, environment)
+    path = _file(words, environment)
     if path is None:
         return
-    table = _read(path)
-    for key in ("tool", "penult") if path.name == PROJECT else ():
-        table = table.get(key, {})
-        if not isinstance(table, Mapping):
-            raise InputError(f"{path}: {key} is no table; write the options of penult below [tool.penult].")
+    table = _table(path)
     _check(every, table, path)
     for values in (table.get(name, {}), table):
         yield [(options[key], value, str(path)) for key, value in _plain(values) if key in options]
 
 
-def _file(every: Parser, name: str, words: Sequence[str], environment: Mapping[str, str]) -> Path | None:
+def language(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return the language that the file names for all commands, and the file; nothing where it names none."""
+    path = _file(words, environment)
+    return ("", "") if path is None else (str(_table(path).get("lang", "")), str(path))
+
+
+def _table(path: Path) -> Mapping[str, Any]:
+    """Return the options in a file. Raises `InputError`."""
+    table = _read(path)
+    for key in ("tool", "penult") if path.name == PROJECT else ():
+        table = table.get(key, {})
+        if not isinstance(table, Mapping):
+            raise InputError(
+                _("{path}: {key} is no table; write the options of penult below [tool.penult].", path=path, key=key)
+            )
+    return table
+
+
+def _file(words: Sequence[str], environment: Mapping[str, str]) -> Path | None:
     for i, word in enumerate(words):
         if word == "--":
             break
@@ -128,7 +144,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(_bytes(path).decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}. Correct it, or give --no-config.") from error
+        raise InputError(
+            _("{path} is not valid TOML: {error}. Correct it, or give --no-config.", path=path, error=error)
+        ) from error
 
 
 def _bytes(path: Path) -> bytes:
@@ -136,9 +154,17 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MOST + 1)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give another --config, or --no-config.") from error
+        raise InputError(
+            _(
+                "{path} cannot be read ({strerror}); give another --config, or --no-config.",
+                path=path,
+                strerror=system_words(error),
+            )
+        ) from error
     if len(content) > _MOST:
-        raise InputError(f"{path} has more than {_MOST:,} bytes; give a file with options of penult to --config.")
+        raise InputError(
+            _("{path} has more than {most:,} bytes; give a file with options of penult to --config.", path=path, most=_MOST)
+        )
     return content
 
 
@@ -149,13 +175,20 @@ def _check(every: Parser, table: Mapping[str, Any], path: Path) -> None:
     for key, value in table.items():
         if isinstance(value, Mapping):
             if key not in known:
-                raise InputError(f"{path}: [{key}]: {unknown('command', key, known)}")
-            for option, _ in _plain(value):
+                raise InputError(_("{path}: [{key}]: {error}", path=path, key=key, error=unknown("command", key, known)))
+            for option, _value in _plain(value):
                 if option not in _options(known[key]):
-                    raise InputError(f"{path}: [{key}]: {unknown('option', option, _options(known[key]))}")
-    for option, _ in _plain(table):
+                    raise InputError(
+                        _(
+                            "{path}: [{key}]: {error}",
+                            path=path,
+                            key=key,
+                            error=unknown("option", option, _options(known[key])),
+                        )
+                    )
+    for option, _value in _plain(table):
         if option not in anywhere:
-            raise InputError(f"{path}: {unknown('option', option, anywhere)}")
+            raise InputError(_("{path}: {error}", path=path, error=unknown("option", option, anywhere)))
 
 
 def _plain(table: Any) -> Iterator[tuple[str, Any]]:
@@ -178,18 +211,32 @@ def _words(action: argparse.Action, value: Any, where: str) -> list[str]:
     name = next(one for one in action.option_strings if one.startswith("--"))
     if action.nargs == 0:
         if not isinstance(value, bool):
-            raise InputError(f"{where}: {name[2:]} is {value!r}; use true or false.")
+            raise InputError(_("{where}: {name} is {value!r}; use true or false.", where=where, name=name[2:], value=value))
         return [name] if value else []
     values = value if isinstance(value, list) else [value]
     if not values or any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in values):
-        raise InputError(f"{where}: {name[2:]} is {value!r}; use a text, a number, or a list of them.")
+        raise InputError(
+            _(
+                "{where}: {name} is {value!r}; use a text, a number, or a list of them.",
+                where=where,
+                name=name[2:],
+                value=value,
+            )
+        )
     texts = [str(one) for one in values]
     if isinstance(action, argparse._AppendAction):
         return [f"{name}={text}" for text in texts]
     if action.nargs in ("+", "*"):
         return [name, *texts]
     if len(texts) != 1:
-        raise InputError(f"{where}: {name[2:]} takes one value, and {len(texts)} are given; leave one.")
+        raise InputError(
+            _(
+                "{where}: {name} takes one value, and {number} are given; leave one.",
+                where=where,
+                name=name[2:],
+                number=len(texts),
+            )
+        )
     return [f"{name}={texts[0]}"]
 
 

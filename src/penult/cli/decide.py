@@ -9,7 +9,8 @@ from typing import Any
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
-from penult.texts import percent
+from penult.i18n import _, pgettext
+from penult.texts import percent, sentence
 
 RECALLS = (0.8, 0.9, 0.95, 0.98, 0.99)  # rows of the table
 
@@ -20,22 +21,28 @@ def add(commands: Commands) -> None:
         commands,
         "decide",
         run,
-        "choose the threshold, the costs of mistakes or prediction sets of a trained model",
-        "Nothing is trained: the threshold is chosen by the out-of-fold probabilities of the run and measured by folds, and\n"
-        "model.penult, predictions.csv, metrics.json and report.html have it from then on, so `predict`, `evaluate`, `serve`\n"
-        "and `export` use it. Without an option: the present decision, and what other thresholds would give. What\n"
-        "--coverage or the others said before is kept where it is not given again.",
-        """
+        _("choose the threshold, the costs of mistakes or prediction sets of a trained model"),
+        _(
+            "Nothing is trained: the threshold is chosen by the out-of-fold probabilities of the run and measured by "
+            "folds, and\n"
+            "model.penult, predictions.csv, metrics.json and report.html have it from then on, so `predict`, `evaluate`, "
+            "`serve`\n"
+            "and `export` use it. Without an option: the present decision, and what other thresholds would give. What\n"
+            "--coverage or the others said before is kept where it is not given again."
+        ),
+        _("""
         penult decide penult-run
         penult decide penult-run --target 'recall defective 0.95'
         penult decide penult-run --cost 'defective>functional=10'
         penult decide penult-run --coverage 0.95
-        """,
+        """),
     )
-    p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
+    p.add_argument("run", metavar="RUN", help=_("run folder of `penult train`"))
     options.add_decision(p)
     p.group("Decisions").add_argument(
-        "--most-probable", action="store_true", help="give each photo its most probable class again, without prediction sets"
+        "--most-probable",
+        action="store_true",
+        help=_("give each photo its most probable class again, without prediction sets"),
     )
     options.add_output(p)
 
@@ -48,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
 
     given = DecisionRequest.parse(args.cost, args.target, args.coverage)
     if args.most_probable and given != DecisionRequest():
-        args.usage_error("--most-probable takes no other decision beside it")
+        args.usage_error(_("--most-probable takes no other decision beside it"))
     folder = Path(args.run)
     metrics = read_decidable(folder)[0]
     if given == DecisionRequest() and not args.most_probable:
@@ -61,13 +68,13 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         output.as_json(found)
         return
-    said = decision_sentences(found) or ["each photo gets its most probable class"]
+    said = decision_sentences(found) or [_("each photo gets its most probable class")]
     for text in said:
-        output.out(output.printable(f"{text[:1].upper()}{text[1:]}."))
+        output.out(output.printable(sentence(text)))
     if given == DecisionRequest() and not args.most_probable:
         _show_curve(found.get("curve") or {})
     elif metrics.get("submitted"):
-        output.note("note: submission.csv is as training wrote it; its probabilities are the same, its labels may not be")
+        output.note(_("note: submission.csv is as training wrote it; its probabilities are the same, its labels may not be"))
 
 
 def _show_curve(curve: Mapping[str, Any]) -> None:
@@ -84,8 +91,9 @@ def _show_curve(curve: Mapping[str, Any]) -> None:
     if rows:
         named = _distinct(list(rows))
         shown = [[cells[0], threshold, *cells[1:]] for threshold, cells in zip(named, rows.values(), strict=True)]
-        name = output.printable(str(curve["class"]))
-        output.out(output.table([f"recall of {name} from", "threshold", "recall", "flagged", "precision"], shown))
+        header = [_("recall of {name} from", name=output.printable(str(curve["class"])))]
+        header += [_("threshold"), _("recall"), _("flagged"), pgettext("score", "precision")]
+        output.out(output.table(header, shown))
 
 
 def _distinct(values: Sequence[float]) -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 
 
 def add(commands: Commands) -> None:
@@ -14,15 +15,17 @@ def add(commands: Commands) -> None:
         commands,
         "demo",
         run,
-        "full example on real photos: find defective solar cells (or on your own FOLDER)",
-        "A quarter of the images is held out, stratified by class, and evaluated at the end.\n"
-        "The photos come with the extra: pip install 'penult[demo]' (data: CC BY-NC-SA 4.0, Deitsch et al.).",
-        """
+        _("full example on real photos: find defective solar cells (or on your own FOLDER)"),
+        _(
+            "A quarter of the images is held out, stratified by class, and evaluated at the end.\n"
+            "The photos come with the extra: pip install 'penult[demo]' (data: CC BY-NC-SA 4.0, Deitsch et al.)."
+        ),
+        _("""
         penult demo                                      solar cells, nothing to download
         penult demo photos                               your own photos, a quarter held out
-        """,
+        """),
     )
-    p.add_argument("folder", nargs="?", metavar="FOLDER", help="your own labelled images, instead of the solar cells")
+    p.add_argument("folder", nargs="?", metavar="FOLDER", help=_("your own labelled images, instead of the solar cells"))
     options.add_training(p)
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penult.cli import options, process
 from penult.cli.parser import Commands, command
-from penult.texts import printable
+from penult.i18n import _
+from penult.texts import padded, printable
+
+if TYPE_CHECKING:
+    from penult.doctor import Check
 
 FAILED = 1  # the exit code where anything fails
 
@@ -22,21 +27,25 @@ def add(commands: Commands) -> None:
         commands,
         "doctor",
         run,
-        "check the installation or a run and suggest fixes",
-        "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything fails.\n"
-        "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's samples; of features\n"
-        "in shards (`penult embed --out`) every file against the sha256 in manifest.json.",
-        """
+        _("check the installation or a run and suggest fixes"),
+        _(
+            "One line for each check: ok, note (good to know), warn, or FAIL, and what to do. Exit code 1 where anything "
+            "fails.\n"
+            "With RUN: every file of a run folder against the sha256 in its metrics.json, and its model's samples; of "
+            "features\n"
+            "in shards (`penult embed --out`) every file against the sha256 in manifest.json."
+        ),
+        _("""
         penult doctor
         penult doctor run                                is a run folder complete and unchanged?
-        """,
+        """),
     )
     p.add_argument(
-        "runs", nargs="*", metavar="RUN", help="run folders, or features in shards, to check instead of the installation"
+        "runs", nargs="*", metavar="RUN", help=_("run folders, or features in shards, to check instead of the installation")
     )
-    options.add_cache(p, "cache")
+    options.add_cache(p)
     p.group("Machine").add_argument(
-        "--offline", action="store_true", help="do not ask whether the hub of weights can be reached (3 seconds)"
+        "--offline", action="store_true", help=_("do not ask whether the hub of weights can be reached (3 seconds)")
     )
     options.add_output(p)
 
@@ -53,10 +62,9 @@ def run(args: argparse.Namespace) -> int:
     for check in doctor.examine_runs(runs) if runs else doctor.examine(cache, args.offline):
         done.append(check)
         if args.quiet and check.state == doctor.FAIL:
-            process.error_line(f"penult: {check.name}: {_on_one_line(f'{check.said}; {check.cure}')}")
+            process.error_line(f"penult: {check.name}: {_on_one_line(_said(check))}")
         if not args.json and not args.quiet:
-            words = f"{check.said}; {check.cure}" if check.cure else check.said
-            print(f"{check.state:<4}  {check.name:<{doctor.WIDEST}}  {_on_one_line(words)}", flush=True)
+            print(f"{check.state:<4}  {padded(check.name, doctor.WIDEST)}  {_on_one_line(_said(check))}", flush=True)
     failed = sum(check.state == doctor.FAIL for check in done)
     warned = sum(check.state == doctor.WARN for check in done)
     if args.json:
@@ -65,10 +73,16 @@ def run(args: argparse.Namespace) -> int:
     elif args.quiet:
         pass
     elif failed:
-        print(f"{failed} of {len(done)} checks failed")
+        print(_("{failed} of {checks} checks failed", failed=failed, checks=len(done)))
+    elif warned:
+        print(_("nothing failed, {n} to look at (warn)", n=warned))
     else:
-        print("nothing failed" + (f", {warned} to look at (warn)" if warned else ""))
+        print(_("nothing failed"))
     return FAILED if failed else 0
+
+
+def _said(check: Check) -> str:
+    return _("{what}; {cure}", what=check.said, cure=check.cure) if check.cure else check.said
 
 
 def _on_one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from penult.cli import options, sharding, sources
 from penult.cli.completion import FITS
 from penult.cli.parser import Commands, command
 from penult.errors import InputError, ProgressCallback
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.backbones import Backbone
@@ -24,31 +25,40 @@ def add(commands: Commands) -> None:
         commands,
         "embed",
         run,
-        "extract features, to one HDF5 file or to Parquet shards",
-        "FILE.h5 has `train` (n, d), `label` (n,) where folders or a table tell classes, and `train_files`; with TRAIN and\n"
-        "TEST also `test` (m, d) and `test_files`: the file of the blog post of 2017. With several backbones there is one\n"
-        "file each: FILE_<backbone>.h5.\n"
-        "A folder or address gets shards: Parquet files of some thousand images each, and manifest.json when all are there.\n"
-        "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud].",
-        """
+        _("extract features, to one HDF5 file or to Parquet shards"),
+        _(
+            "FILE.h5 has `train` (n, d), `label` (n,) where folders or a table tell classes, and `train_files`; with "
+            "TRAIN and\n"
+            "TEST also `test` (m, d) and `test_files`: the file of the blog post of 2017. With several backbones there "
+            "is one\n"
+            "file each: FILE_<backbone>.h5.\n"
+            "A folder or address gets shards: Parquet files of some thousand images each, and manifest.json when all are "
+            "there.\n"
+            "The same command again does what is missing; --part lets several machines share the work. It needs penult[cloud]."
+        ),
+        _("""
         penult embed photos -o features.h5
         penult embed train test -o gap.h5 -b efficientnet_lite0
         penult embed s3://photos/all -o s3://photos/features --part 3/20
         penult train s3://photos/features
-        """,
+        """),
     )
     sources.add_images(
         p,
         "images",
         "SOURCE",
-        "a folder of images, labelled or not, a table, a tar, zip or Parquet file with images in it, an address (s3://, gs:// "
-        "or az://BUCKET/PATH), or a plan that `penult plan` made; of two, the first has the training and the second the test "
-        "images",
+        _(
+            "a folder of images, labelled or not, a table, a tar, zip or Parquet file with images in it, an address "
+            "(s3://, gs:// "
+            "or az://BUCKET/PATH), or a plan that `penult plan` made; of two, the first has the training and the second "
+            "the test "
+            "images"
+        ),
     )
     options.add_backbones(p)
-    options.add_out(p, "OUT", "FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards", required=True)
+    options.add_out(p, "OUT", _("FILE.h5, or a folder or address (s3://BUCKET/PATH) for shards"), required=True)
     shards = sharding.add(p)
-    shards.add_argument("--float32", action="store_true", help="store vectors as float32 (default: float16, half the size)")
+    shards.add_argument("--float32", action="store_true", help=_("store vectors as float32 (default: float16, half the size)"))
     sources.add_tables(p)
     options.add_tolerance(p)
     options.add_compute(p)
@@ -57,7 +67,7 @@ def add(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Extract the features of every image."""
     if not args.images:
-        args.usage_error("give SOURCE")
+        args.usage_error(_("give SOURCE"))
     if Path(args.out).suffix.lower() in (".h5", ".hdf5") and "://" not in args.out:
         _refuse_options_of_shards(args)
         _to_file(args)
@@ -69,7 +79,11 @@ def _refuse_options_of_shards(args: argparse.Namespace) -> None:
     given = [name for name in (*sharding.OPTIONS, "float32") if getattr(args, name)]
     if given:
         raise InputError(
-            f"--{given[0]} is for shards, and --out {args.out} is one file; give a folder or an address to --out."
+            _(
+                "--{given} is for shards, and --out {out} is one file; give a folder or an address to --out.",
+                given=given[0],
+                out=args.out,
+            )
         )
 
 
@@ -94,11 +108,11 @@ def _to_file(args: argparse.Namespace) -> None:
         return
     output.out(output.features_line(done))
     for text in (*notes, *depth_notes(done.backbones)):
-        output.out(f"note: {output.printable(text)}")
+        output.out(_("note: {text}", text=output.printable(text)))
     for b in done.backbones:
         if ".onnx" in b.name:
-            output.out(f"note: {output.printable(b.name)}: {output.printable(b.source)}")
-    output.out(f"written: {', '.join(output.printable(str(p)) for p in paths)}")
+            output.out(_("note: {name}: {source}", name=output.printable(b.name), source=output.printable(b.source)))
+    output.out(_("written: {paths}", paths=", ".join(output.printable(str(p)) for p in paths)))
 
 
 def _parts(words: Sequence[str]) -> tuple[Sequence[str], str | list[str] | None]:
@@ -117,7 +131,9 @@ def _to_shards(args: argparse.Namespace) -> None:
 
     source, table = sources.to_scan(args, args.images)
     if not isinstance(source, str) or table.photos:
-        raise InputError(f"--out {args.out} gets shards, and they are of one source; give one, or FILE.h5 to --out.")
+        raise InputError(
+            _("--out {out} gets shards, and they are of one source; give one, or FILE.h5 to --out.", out=args.out)
+        )
     args.images = source
     shards.check_place(args.out, args.images)
     shards.refuse_answers(args.out)
@@ -126,9 +142,9 @@ def _to_shards(args: argparse.Namespace) -> None:
         notes = _make_ready(args, table, part, progress)
         done = shards.run_shards(args.out, part=part, runner=runner, progress=progress)
     for text in notes:
-        output.note(f"note: {text}")
+        output.note(_("note: {text}", text=text))
     sharding.tell_failures(args, done)
-    sharding.tell(args, done, part, "features")
+    sharding.tell(args, done, part)
 
 
 def _make_ready(

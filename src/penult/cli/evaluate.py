@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import options, prior, sources, stored
 from penult.cli.parser import Commands, command
-from penult.texts import count, percent
+from penult.i18n import _, pgettext
+from penult.texts import count, percent, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,29 +29,40 @@ def add(commands: Commands) -> None:
         commands,
         "evaluate",
         run,
-        "evaluate a model on new labelled images",
-        "LABELLED has the same layout as TRAIN of `penult train`, or is a folder or address of shards that `penult embed`\n"
-        "wrote; its classes must be classes of the model. A class without images has a dash. Where a score misses its gate\n"
-        "(--min-accuracy, --max-log-loss, --min-recall) the exit code is 5. Gates judge the images that the model was not\n"
-        "trained on, where there are some.",
-        """
+        _("evaluate a model on new labelled images"),
+        _(
+            "LABELLED has the same layout as TRAIN of `penult train`, or is a folder or address of shards that `penult "
+            "embed`\n"
+            "wrote; its classes must be classes of the model. A class without images has a dash. Where a score misses "
+            "its gate\n"
+            "(--min-accuracy, --max-log-loss, --min-recall) the exit code is 5. Gates judge the images that the model "
+            "was not\n"
+            "trained on, where there are some."
+        ),
+        _("""
         penult evaluate run labelled                     labelled/cat/*.jpg, labelled/dog/*.jpg
         penult evaluate run labelled --min-accuracy 95%  exit code 5 where it is less
-        """,
+        """),
     )
     options.add_model(p)
-    sources.add_images(p, "labelled", "LABELLED", "labelled images")
+    sources.add_images(p, "labelled", "LABELLED", _("labelled images"))
     gates = p.group("Evaluation")
-    gates.add_argument("--min-accuracy", metavar="P", help="gate: exit code 5 where the accuracy is below P (0.95 or 95%%)")
-    gates.add_argument("--max-log-loss", metavar="X", help="gate: exit code 5 where the log loss is above X")
+    gates.add_argument("--min-accuracy", metavar="P", help=_("gate: exit code 5 where the accuracy is below P (0.95 or 95%%)"))
+    gates.add_argument("--max-log-loss", metavar="X", help=_("gate: exit code 5 where the log loss is above X"))
     gates.add_argument(
         "--min-recall",
         action="append",
         default=[],
         metavar="CLASS=P",
-        help="gate: exit code 5 where less than the share P of a class is found, or it has no images; repeat for several",
+        help=_("gate: exit code 5 where less than the share P of a class is found, or it has no images; repeat for several"),
     )
-    stored.add_stored(p, "evaluate on")
+    stored.add_stored(
+        p,
+        _(
+            "memory to keep to, such as 2GB: features that take more are read in slices to evaluate on (default: that of this "
+            "machine)"
+        ),
+    )
     sources.add_tables(p)
     prior.add_prior(p, estimate=True)
     options.add_tolerance(p)
@@ -60,11 +72,11 @@ def add(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Classify the images, or the rows of shards, and compare with their labels; return 5 where a gate was missed."""
     if not args.labelled:
-        args.usage_error("give LABELLED")
+        args.usage_error(_("give LABELLED"))
     if stored.is_shards(args.labelled):
         return _of_shards(args)
     if args.memory:
-        args.usage_error("--memory goes with features: LABELLED is none of these")
+        args.usage_error(_("--memory goes with features: LABELLED is none of these"))
     from penult import bundle, images
     from penult.cli import output
     from penult.evaluate import measured_sentences
@@ -92,10 +104,10 @@ def run(args: argparse.Namespace) -> int:
         output.as_json({**result, **about, **_gates_json(*judged)})
         return _exit_code(*judged)
     if remark := remark_on_training(answers):
-        output.out(f"note: {remark}")
+        output.out(_("note: {remark}", remark=remark))
     _show(len(answers), len(answers.failures), result, unseen, said)
     for text in measured_sentences(decision):
-        output.out(output.printable(f"{text[:1].upper()}{text[1:]}."))
+        output.out(output.printable(sentence(text)))
     _tell_drift(drift)
     return _tell_gates(*judged)
 
@@ -106,7 +118,7 @@ def _gates(args: argparse.Namespace, model: Bundle) -> tuple[Gate, ...]:
     from penult.evaluate.gates import parse_gates
 
     if model.task == "labels" and args.min_accuracy is not None:
-        raise InputError("--min-accuracy is of one class a photo; for several labels give --max-log-loss or --min-recall.")
+        raise InputError(_("--min-accuracy is of one class a photo; for several labels give --max-log-loss or --min-recall."))
     return parse_gates(args.min_accuracy, args.max_log_loss, args.min_recall, model.classes)
 
 
@@ -143,15 +155,20 @@ def _show(n: int, unreadable: int, result: dict[str, Any], unseen: Evaluation | 
     """Print scores of n images, those of each class, those of images that the model has not seen, and what they mean."""
     from penult.cli import output
 
-    unread = f" ({unreadable:,} unreadable, scored with the class frequencies)" if unreadable else ""
-    output.out(f"on {count(n, 'image')}{unread}:")
+    images = count(n, "image")
+    if unreadable:
+        text = _("on {images} ({n:,} unreadable, scored with the class frequencies):", images=images, n=unreadable)
+        output.out(text)
+    else:
+        output.out(_("on {images}:", images=images))
     output.show_scores(result)
     what = "label" if "per_label" in result else "class"
     each = result[f"per_{what}"]
+    header = [_("label") if what == "label" else _("class"), pgettext("score", "precision"), _("recall"), _("images")]
     rows = [[str(r["name"]), percent(r["precision"]), percent(r["recall"]), str(r["support"])] for r in each]
-    output.out(output.table([what, "precision", "recall", "images"], rows))
+    output.out(output.table(header, rows))
     if unseen is not None:
-        output.out(f"on the {count(int(unseen.measured.sum()), 'image')} that the model was not trained on:")
+        output.out(_("on the {images} that the model was not trained on:", images=count(int(unseen.measured.sum()), "image")))
         output.show_scores(unseen.to_dict())
     output.out(output.printable(said))
 
@@ -188,7 +205,7 @@ def _of_shards(args: argparse.Namespace) -> int:
         return _exit_code(*judged)
     for text in (*found.notes, remark_on_seen(known or 0, found.measured)):
         if text:
-            output.out(f"note: {output.printable(text)}")
+            output.out(_("note: {text}", text=output.printable(text)))
     _show(found.measured, found.unreadable, found.result.to_dict(), found.unseen, said)
     _tell_drift(drift)
     return _tell_gates(*judged)

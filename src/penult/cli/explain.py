@@ -7,6 +7,7 @@ from typing import Any
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 
 
 def add(commands: Commands) -> None:
@@ -15,25 +16,29 @@ def add(commands: Commands) -> None:
         commands,
         "explain",
         run,
-        "heat maps of what drove each prediction",
-        "One PNG a photo, with a scale and a caption. cam, the class activation map, is exact: it adds up to the logit; it\n"
-        "needs a linear head (blend, logistic, lda, centroid, dense, linear svm) on networks with feature maps. occlusion\n"
-        "covers the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can.",
-        """
+        _("heat maps of what drove each prediction"),
+        _(
+            "One PNG a photo, with a scale and a caption. cam, the class activation map, is exact: it adds up to the "
+            "logit; it\n"
+            "needs a linear head (blend, logistic, lda, centroid, dense, linear svm) on networks with feature maps. "
+            "occlusion\n"
+            "covers the photo piece by piece, works for all, and takes some eighty times as long. auto uses cam where it can."
+        ),
+        _("""
         penult explain run photo.jpg
         penult explain run new/ --class dog -o maps      what speaks for "dog" in each photo
-        """,
+        """),
     )
     options.add_model(p)
-    p.add_argument("images", nargs="+", metavar="IMAGE", help="images, or folders of them")
+    p.add_argument("images", nargs="+", metavar="IMAGE", help=_("images, or folders of them"))
     p.group("Output").add_argument(
         "--class",
         dest="label",
         metavar="NAME",
-        help="the class to explain (default: the predicted one; of several labels a photo each that it is given)",
+        help=_("the class to explain (default: the predicted one; of several labels a photo each that it is given)"),
     )
-    options.add_out(p, "DIR", "folder of the pictures (default: penult-explain)", default="penult-explain")
-    p.group("Output").add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help="(default: auto)")
+    options.add_out(p, "DIR", _("folder of the pictures (default: penult-explain)"), default="penult-explain")
+    p.group("Output").add_argument("--method", default="auto", choices=("auto", "cam", "occlusion"), help=_("(default: auto)"))
     options.add_compute(p)
 
 
@@ -67,7 +72,10 @@ def run(args: argparse.Namespace) -> None:
 def _line(about: dict[str, Any]) -> str:
     """Return `99.9%  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
     if "unreadable" in about:
-        return f"   -     {about['file']}  (unreadable: {about['unreadable']})"
-    other = "" if about["label"] == about["predicted"] else f"  (predicted: {about['predicted']})"
-    head = f"{100 * about['probability']:5.1f}%  {about['label']}{other}  {about['file']}"
-    return f"{head}  {about['method']}: {about['picture']}"
+        return _("   -     {file}  (unreadable: {reason})", file=about["file"], reason=about["unreadable"])
+    label = about["label"]
+    if label != about["predicted"]:
+        label = _("{label}  (predicted: {predicted})", label=label, predicted=about["predicted"])
+    method = {"class activation map": _("class activation map"), "occlusion": _("occlusion")}.get(about["method"])
+    head = f"{100 * about['probability']:5.1f}%  {label}  {about['file']}"
+    return _("{head}  {method}: {picture}", head=head, method=method or about["method"], picture=about["picture"])

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
-from penult.texts import count, percent
+from penult.i18n import N_, _
+from penult.texts import count, padded, percent
 
 if TYPE_CHECKING:
     from penult.bundle import Bundle
 
 _LISTED = 20  # classes
+_NAMES = {
+    "accuracy": N_("accuracy"), "balanced_accuracy": N_("balanced accuracy"), "log_loss": N_("log loss"), "auc": "AUC",
+    "ece": "ece", "micro_f1": N_("micro F1"), "macro_f1": N_("macro F1"), "mAP": "mAP", "exact_match": N_("exact match"),
+}  # fmt: skip
 _SHARES = ("accuracy", "balanced_accuracy", "micro_f1", "macro_f1", "mAP")
 
 
@@ -24,14 +29,18 @@ def add(commands: Commands) -> None:
         commands,
         "info",
         run,
-        "show what a model is: classes, networks, scores, data",
-        "Reads the model file, and metrics.json beside it where they are of the same run. Nothing is computed, no photo is\n"
-        "opened. The digests are those of the training photos and their labels: the same photos, in any order and under any\n"
-        "name, have the same digest.",
-        """
+        _("show what a model is: classes, networks, scores, data"),
+        _(
+            "Reads the model file, and metrics.json beside it where they are of the same run. Nothing is computed, no "
+            "photo is\n"
+            "opened. The digests are those of the training photos and their labels: the same photos, in any order and "
+            "under any\n"
+            "name, have the same digest."
+        ),
+        _("""
         penult info run
         penult info model.penult --json
-        """,
+        """),
     )
     options.add_model(p)
     options.add_output(p)
@@ -46,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
         output.as_json(about)
         return
     for name, words in _lines(about):
-        output.out(f"{name:<12}{output.printable(words)}".rstrip())
+        output.out(f"{padded(_(name) if name else '', 12)}{output.printable(words)}".rstrip())
 
 
 def describe(path: str) -> dict[str, Any]:
@@ -113,55 +122,64 @@ def _answers(model: Bundle) -> dict[str, Any]:
 
 def _lines(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is shown of it: a name, and words."""
-    yield "model", f"{about['model']} ({about['bytes'] / 1e6:.1f} MB)"
-    yield "date", about["date"] or f"not known (this file was written {about['saved']})"
-    what = "labels, any number for a photo" if about["task"] == "labels" else "classes, one for a photo"
-    trained = "" if about["trained_on"] is None else f"; trained on {count(about['trained_on'], 'photo')}"
-    yield "task", f"{len(about['classes']):,} {what}{trained}"
+    yield N_("model"), f"{about['model']} ({about['bytes'] / 1e6:.1f} MB)"
+    yield N_("date"), about["date"] or _("not known (this file was written {when})", when=about["saved"])
+    n = len(about["classes"])
+    one_class = about["task"] != "labels"
+    task = _("{n:,} classes, one for a photo", n=n) if one_class else _("{n:,} labels, any number for a photo", n=n)
+    if about["trained_on"] is not None:
+        task = _("{task}; trained on {photos}", task=task, photos=count(about["trained_on"], "photo"))
+    yield N_("task"), task
     shown = [one["name"] + ("" if one["photos"] is None else f" {one['photos']:,}") for one in about["classes"][:_LISTED]]
     more = len(about["classes"]) - len(shown)
-    yield "classes", ", ".join(shown) + (f" and {more:,} more (--json lists all)" if more else "")
+    named = ", ".join(shown)
+    yield N_("classes"), _("{names} and {n:,} more (--json lists all)", names=named, n=more) if more else named
     for i, one in enumerate(about["networks"]):
-        said = f"{one['name']}: {count(one['features'], 'feature')}, {one['sees']}; {one['license']}"
-        yield "" if i else "networks", said
+        said = _(
+            "{name}: {features}, {sees}; {license}",
+            name=one["name"],
+            features=count(one["features"], "feature"),
+            sees=one["sees"],
+            license=one["license"],
+        )
+        yield "" if i else N_("networks"), said
     if not about["networks"]:
-        yield "networks", f"none: it answers for rows of {about['features']:,} features"
-    yield "engine", f"{about['engine']['name']}, {about['engine']['precision']}"
+        yield N_("networks"), _("none: it answers for rows of {n:,} features", n=about["features"])
+    yield N_("engine"), f"{about['engine']['name']}, {about['engine']['precision']}"
     settings = {name: value for name, value in about["head"].items() if name not in ("kind", "head", "labels")}
     if told := about["head"].get("labels"):  # the settings of each label
         low, high = min(told["C"]), max(told["C"])
-        settings["C"] = low if low == high else f"{low:.3g} to {high:.3g} by label (--json lists all)"
+        settings["C"] = low if low == high else _("{low:.3g} to {high:.3g} by label (--json lists all)", low=low, high=high)
     named = ", ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in settings.items()
     )
-    yield "head", f"{about['head'].get('head', about['head']['kind'])}{f' ({named})' if named else ''}"
+    yield N_("head"), f"{about['head'].get('head', about['head']['kind'])}{f' ({named})' if named else ''}"
     yield from _scores(about)
     yield from _decision(about)
     for i, (part, digest) in enumerate((about["digests"] or {}).items()):
-        yield "" if i else "data", f"{part} {digest[:16]} (sha256 of the photos and their labels)"
-    yield "versions", ", ".join(f"{name} {value}" for name, value in about["versions"].items() if value)
+        said = _("{part} {digest} (sha256 of the photos and their labels)", part=part, digest=digest[:16])
+        yield "" if i else N_("data"), said
+    yield N_("versions"), ", ".join(f"{name} {value}" for name, value in about["versions"].items() if value)
 
 
 def _scores(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     from penult.cli import output
 
     if about["verdict"]:
-        yield "verdict", about["verdict"]
-    for key, name in (("scores", "out-of-fold"), ("test_scores", "test")):
+        yield N_("verdict"), about["verdict"]
+    for key, name in (("scores", N_("out-of-fold")), ("test_scores", N_("test"))):
         for i, (score, value) in enumerate((about[key] or {}).items()):
             if isinstance(value, Mapping) and value.get("value") is not None:
                 shown = output.score(value, percent=score in _SHARES)
-                yield "" if i else name, f"{'AUC' if score == 'auc' else score.replace('_', ' ')} {shown}"
+                yield "" if i else name, f"{_(_NAMES.get(score, score))} {shown}"
 
 
 def _decision(about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if about["decision"]:
-        yield "decision", f"gives {about['decision']['gives']}"
+        yield N_("decision"), _("gives {what}", what=about["decision"]["gives"])
     if about["thresholds"]:
         shown = [f"{name} {percent(value)}" for name, value in list(about["thresholds"].items())[:_LISTED]]
-        yield "thresholds", ", ".join(shown) + (" ..." if len(about["thresholds"]) > _LISTED else "")
+        yield N_("thresholds"), ", ".join(shown) + (" ..." if len(about["thresholds"]) > _LISTED else "")
     if about["prediction_sets"]:
-        yield (
-            "sets",
-            f"prediction sets that hold the right class with probability {percent(about['prediction_sets']['level'])}",
-        )
+        level = percent(about["prediction_sets"]["level"])
+        yield N_("sets"), _("prediction sets that hold the right class with probability {level}", level=level)

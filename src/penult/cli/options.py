@@ -13,6 +13,7 @@ from penult.cli import sources, stored
 from penult.cli.completion import FITS, VIEWS
 from penult.cli.parser import Parser
 from penult.errors import InputError, ProgressCallback
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.backbones import Backbone
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def add_model(p: Parser) -> None:
     """Add which model."""
-    p.add_argument("model", metavar="MODEL", help="model.penult, or the run folder that it is in")
+    p.add_argument("model", metavar="MODEL", help=_("model.penult, or the run folder that it is in"))
 
 
 def add_training(p: Parser) -> None:
@@ -31,9 +32,9 @@ def add_training(p: Parser) -> None:
     model = p.group("Model")
     add_backbones(p)
     add_head(p)
-    model.add_argument("--clip", metavar="P", help="clip probabilities to at least P (default: chosen by cross-validation)")
-    add_out(p, "RUN", "run folder (default: penult-run)")
-    add_seed(p, "folds and heads")
+    model.add_argument("--clip", metavar="P", help=_("clip probabilities to at least P (default: chosen by cross-validation)"))
+    add_out(p, "RUN", _("run folder (default: penult-run)"))
+    add_seed(p, _("random seed of folds and heads (default: 0)"))
     add_compute(p)
 
 
@@ -49,20 +50,25 @@ def add_head(p: Parser, default: str | None = None) -> None:
         "--head",
         default=default,
         metavar="HEAD",
-        help=f"one of {', '.join(heads.head_names())} (default: blend, the average of logistic and lda; blend3 adds an "
-        "rbf svm for about twice the time of the head)",
+        help=_(
+            "one of {head_names} (default: blend, the average of logistic and lda; blend3 adds an rbf svm for about "
+            "twice the time of the head)",
+            head_names=", ".join(heads.head_names()),
+        ),
     )
     model.add_argument(
         "--class-weight",
         choices=("balanced",),
-        help="balanced: every class counts the same, however many photos it has, so that rare classes are found more often "
-        "(default: every photo counts the same)",
+        help=_(
+            "balanced: every class counts the same, however many photos it has, so that rare classes are found more often "
+            "(default: every photo counts the same)"
+        ),
     )
 
 
 def add_seed(p: Parser, what: str) -> None:
-    """Add the random seed."""
-    p.group("Model").add_argument("--seed", type=int, default=0, metavar="N", help=f"random seed of {what} (default: 0)")
+    """Add the random seed; `what` is its help."""
+    p.group("Model").add_argument("--seed", type=int, default=0, metavar="N", help=what)
 
 
 def add_groups(p: Parser) -> None:
@@ -71,15 +77,19 @@ def add_groups(p: Parser) -> None:
     evaluation.add_argument(
         "--groups",
         metavar="COLUMN|REGEX",
-        help="groups (patient, scene) that are kept in one fold: a column of the table, or for a folder a regular expression "
-        r"whose match in the file name is the group, such as 'person\d+'",
+        help=_(
+            "groups (patient, scene) that are kept in one fold: a column of the table, or for a folder a regular expression "
+            r"whose match in the file name is the group, such as 'person\d+'"
+        ),
     )
     evaluation.add_argument(
         "--near-duplicates",
         choices=("group", "separate"),
         default="group",
-        help="group: near-duplicates (copies, edits, frames of one scene) are kept in one fold (default); separate: each is a "
-        "photo of its own, for different things that only look alike",
+        help=_(
+            "group: near-duplicates (copies, edits, frames of one scene) are kept in one fold (default); separate: each is a "
+            "photo of its own, for different things that only look alike"
+        ),
     )
 
 
@@ -91,46 +101,61 @@ def add_backbones(p: Parser, several_views: bool = False) -> None:
         "--backbone",
         action="append",
         metavar="NAME",
-        help="a network: built in, timm's, keras:NAME, hf:OWNER/NAME (ONNX of the Hugging Face hub), NAME@WEIGHTS, "
-        "model.onnx, or a preset (lite+, lite, blog2017, modern). "
-        "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
-        "concatenated (default: see `penult backbones`)",
+        help=_(
+            "a network: built in, timm's, keras:NAME, hf:OWNER/NAME (ONNX of the Hugging Face hub), NAME@WEIGHTS, "
+            "model.onnx, or a preset (lite+, lite, blog2017, modern). "
+            "Its own size, --fit and --pooling may stand behind it (NAME:320:squash); repeat for several, their features are "
+            "concatenated (default: see `penult backbones`)"
+        ),
     )
     model.add_argument(
         "--recipe",
         nargs="+",
         metavar="K=V",
-        help="preprocessing for an ONNX file without .recipe.json: size=224 fit=crop crop=0.875 interpolation=bicubic "
-        "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]",
+        help=_(
+            "preprocessing for an ONNX file without .recipe.json: size=224 fit=crop crop=0.875 interpolation=bicubic "
+            "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 channels=rgb [output=TENSOR]"
+        ),
     )
     seen = model.add_mutually_exclusive_group()
     seen.add_argument(
         "--fit",
         choices=FITS,
         metavar="HOW",
-        help="crop: center crop; squash: the whole picture; crop+squash: both, features averaged; +mirror: also their mirror "
-        "images (default: the backbone's own)",
+        help=_(
+            "crop: center crop; squash: the whole picture; crop+squash: both, features averaged; +mirror: also their mirror "
+            "images (default: the backbone's own)"
+        ),
+    )
+    views = _(
+        "pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 (--fit "
+        "crop+squash+mirror)"
+    )
+    compared = _(
+        "pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 "
+        "(--fit crop+squash+mirror); 1,2,4 compares every network with each"
     )
     seen.add_argument(
         "--views",
         dest="fit",
         type=_list_of_views if several_views else _views,
         metavar="N[,N]" if several_views else "N",
-        help="pictures of each photo that a network sees: 1 (the backbone's own), 2 (--fit crop+squash), 4 "
-        "(--fit crop+squash+mirror)" + ("; 1,2,4 compares every network with each" if several_views else ""),
+        help=compared if several_views else views,
     )
     model.add_argument(
         "--pooling",
         choices=("mean", "mean+max", "stages", "cls", "pooler"),
-        help="pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks); of hf: networks "
-        "mean: the patches' mean, cls: the class token, pooler: the network's own pooling (default: the backbone's own)",
+        help=_(
+            "pooling of the feature maps; stages: mean+max, also of earlier stages (built-in networks); of hf: networks "
+            "mean: the patches' mean, cls: the class token, pooler: the network's own pooling (default: the backbone's own)"
+        ),
     )
 
 
 def _views(number: str) -> str | None:
     """Return the --fit of so many views."""
     if number not in VIEWS:
-        raise argparse.ArgumentTypeError(f"{number!r} is not 1, 2 or 4")
+        raise argparse.ArgumentTypeError(_("{number!r} is not 1, 2 or 4", number=number))
     return VIEWS[number]
 
 
@@ -146,23 +171,30 @@ def add_tolerance(p: Parser) -> None:
     data.add_argument(
         "--max-bad",
         metavar="LIMIT",
-        help="stop with exit code 3 when more images than LIMIT (5%% or 20) cannot be read (default: report and continue)",
+        help=_("stop with exit code 3 when more images than LIMIT (5%% or 20) cannot be read (default: report and continue)"),
     )
     data.add_argument(
         "--strict",
         action="store_true",
-        help="stop with exit code 3 when any image cannot be read, or a link, folder or file that may be one was skipped",
+        help=_("stop with exit code 3 when any image cannot be read, or a link, folder or file that may be one was skipped"),
     )
 
 
-def add_review(p: Parser, which: str = "") -> None:
-    """Add the list of photos for human review."""
+def add_review(p: Parser, of_test: bool = False) -> None:
+    """Add the list of photos for human review; `of_test`: those of --test."""
+    answered = _(
+        "write review.csv: the photos that a person should check, because the confidence is below LEVEL "
+        "(0.9 is usual), or they are unlike the training photos, or unreadable"
+    )
+    tested = _(
+        "write review.csv: the photos of --test that a person should check, because the confidence is below LEVEL "
+        "(0.9 is usual), or they are unlike the training photos, or unreadable"
+    )
     p.group("Output").add_argument(
         "--review",
         type=float,
         metavar="LEVEL",
-        help=f"write review.csv: the photos {which}that a person should check, because the confidence is below LEVEL "
-        "(0.9 is usual), or they are unlike the training photos, or unreadable",
+        help=tested if of_test else answered,
     )
 
 
@@ -175,40 +207,44 @@ def add_compute(p: Parser) -> None:
 def add_engine(p: Parser) -> None:
     """Add where and how features are computed."""
     machine = p.group("Machine")
-    add_cache(p, "feature cache", "keep no features on disk: all are computed again, and are gone with the process")
+    add_cache(
+        p,
+        _("feature cache folder (default: the user's cache folder)"),
+        _("keep no features on disk: all are computed again, and are gone with the process"),
+    )
     machine.add_argument(
         "--device",
         default="auto",
         type=lambda name: "coreml" if name == "mps" else name,  # as penult called it before
         choices=("auto", "cpu", "cuda", "coreml", "dml"),
-        help="compute device (default: auto: CUDA where ONNX Runtime has a GPU that works, else the CPU)",
+        help=_("compute device (default: auto: CUDA where ONNX Runtime has a GPU that works, else the CPU)"),
     )
     machine.add_argument(
         "--precision",
         default="auto",
         choices=("auto", "f32", "f16", "bf16", "int8"),
-        help="number format of the networks (default: auto: the fastest that keeps the features)",
+        help=_("number format of the networks (default: auto: the fastest that keeps the features)"),
     )
     machine.add_argument(
         "--max-pixels",
         type=int,
         default=89_478_485,
         metavar="N",
-        help="refuse pictures of more pixels, JPEGs of more than four times as many (default: 89478485)",
+        help=_("refuse pictures of more pixels, JPEGs of more than four times as many (default: 89478485)"),
     )
 
 
-def add_cache(p: Parser, what: str, without: str | None = None) -> None:
-    """Add the cache folder; `without` is what --no-cache means, where there is such an option."""
+def add_cache(p: Parser, what: str = "", without: str | None = None) -> None:
+    """Add the cache folder, with `what` as help; `without` is what --no-cache means, where there is such an option."""
     machine = p.group("Machine")
-    machine.add_argument("--cache", metavar="DIR", help=f"{what} folder (default: the user's cache folder)")
+    machine.add_argument("--cache", metavar="DIR", help=what or _("cache folder (default: the user's cache folder)"))
     if without is not None:
         machine.add_argument("--no-cache", dest="cache", action="store_const", const=False, help=without)
 
 
 def add_output(p: Parser) -> None:
     """Add how results are printed."""
-    p.group("Output").add_argument("--json", action="store_true", help="JSON on standard output instead of text")
+    p.group("Output").add_argument("--json", action="store_true", help=_("JSON on standard output instead of text"))
 
 
 def embed_options(args: argparse.Namespace) -> EmbedOptions:
@@ -262,21 +298,25 @@ def add_decision(p: Parser) -> None:
         "--cost",
         action="append",
         metavar="COST",
-        help="what mistakes cost: 'defective>functional=10' means that a defective photo called functional costs 10 (in "
-        "quotes; every other mistake costs 1), or a CSV with the columns true,predicted,cost; photos get the class of the "
-        "smallest expected cost",
+        help=_(
+            "what mistakes cost: 'defective>functional=10' means that a defective photo called functional costs 10 (in "
+            "quotes; every other mistake costs 1), or a CSV with the columns true,predicted,cost; photos get the class of the "
+            "smallest expected cost"
+        ),
     )
     decisions.add_argument(
         "--target",
         metavar="TARGET",
-        help="what the threshold of a class is to reach: 'recall defective 0.95' finds 95%% of the defective photos, "
-        "'precision defective 0.9', or 'flagged defective 0.2' to call at most 20%% of all photos defective",
+        help=_(
+            "what the threshold of a class is to reach: 'recall defective 0.95' finds 95%% of the defective photos, "
+            "'precision defective 0.9', or 'flagged defective 0.2' to call at most 20%% of all photos defective"
+        ),
     )
     decisions.add_argument(
         "--coverage",
         type=float,
         metavar="SHARE",
-        help="also answer with a set of classes that holds the right one for SHARE of the photos (0.95 is usual)",
+        help=_("also answer with a set of classes that holds the right one for SHARE of the photos (0.95 is usual)"),
     )
 
 
@@ -314,8 +354,10 @@ def recipe(args: argparse.Namespace) -> dict[str, Any] | None:
 
     if not any(".onnx" in name.lower() or name.startswith("hf:") for name in args.backbone or ()):
         raise InputError(
-            "--recipe is the preprocessing of an ONNX file, and no -b names one; other networks bring their own "
-            "(--fit and NAME:SIZE change it)."
+            _(
+                "--recipe is the preprocessing of an ONNX file, and no -b names one; other networks bring their own "
+                "(--fit and NAME:SIZE change it)."
+            )
         )
     return zoo.parse_recipe(args.recipe)
 
@@ -328,5 +370,7 @@ def _clip(text: str | None) -> Any:
     except ValueError:
         value = -1.0
     if not 0 <= value < 0.5:
-        raise InputError(f"--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as 0.005.")
+        raise InputError(
+            _("--clip {text!r} is not `auto` or a probability from 0 to below 0.5; give one, such as 0.005.", text=text)
+        )
     return value

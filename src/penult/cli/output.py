@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from penult import texts
 from penult.cli import process
 from penult.errors import InputError, ProgressCallback
+from penult.i18n import _
 from penult.progress import MinuteLines, progress_bar
-from penult.texts import count, printable
+from penult.texts import count, display_width, padded, printable
 
 if TYPE_CHECKING:
     from penult.embed import Embedding
@@ -119,30 +120,30 @@ class StepLines:
         """Take what is done of a step."""
         if step not in self._began:
             self._began[step] = time.monotonic()
-            note(f"{step}: {total:,} to do")
+            note(_("{step}: {total:,} to do", step=step, total=total))
         if done < total:
             self._each_minute(step, done, total)
         else:
-            note(f"{step}: done in {time.monotonic() - self._began.pop(step):.1f} s")
+            note(_("{step}: done in {seconds:.1f} s", step=step, seconds=time.monotonic() - self._began.pop(step)))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a plain table: the first column to the left, the others to the right."""
     cells = [[printable(c) for c in row] for row in (header, *rows)]
-    widths = [max(len(r[i]) for r in cells) for i in range(len(header))]
+    widths = [max(display_width(r[i]) for r in cells) for i in range(len(header))]
     lines = []
     for row in cells:
-        rest = "  ".join(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))
-        lines.append(f"  {row[0].ljust(widths[0])}  {rest}".rstrip())
+        rest = "  ".join(" " * (w - display_width(c)) + c for c, w in zip(row[1:], widths[1:], strict=True))
+        lines.append(f"  {padded(row[0], widths[0])}  {rest}".rstrip())
     return "\n".join(lines)
 
 
 def score(value: Mapping[str, float | None] | None, percent: bool = False) -> str:
     """Return `0.024 (0.012 to 0.041)`, or with percent `99.1% (97.8 to 99.6)`."""
     if not value or value.get("value") is None:
-        return "not defined"
+        return _("not defined")
     main, low, high = texts.measured(value["value"], value["low"], value["high"], share=percent)
-    return f"{main}{'%' if percent else ''} ({low} to {high})"
+    return _("{value} ({low} to {high})", value=f"{main}{'%' if percent else ''}", low=low, high=high)
 
 
 def show_scores(found: Mapping[str, Any]) -> None:
@@ -151,28 +152,54 @@ def show_scores(found: Mapping[str, Any]) -> None:
 
     scores = found["scores"]
     if "per_label" in found:
-        out(f"  mAP {score(scores['mAP'], percent=True)}   log loss {score(scores['log_loss'])}")
-        f1 = (score(scores[name], percent=True) for name in ("micro_f1", "macro_f1"))
-        out(f"  micro F1 {next(f1)}   macro F1 {next(f1)}")
-        out(f"  AUC {score(scores['auc'])}   exactly right {score(scores['exact_match'], percent=True)}")
+        out(_("  mAP {mAP}   log loss {log_loss}", mAP=score(scores["mAP"], percent=True), log_loss=score(scores["log_loss"])))
+        micro, macro = (score(scores[name], percent=True) for name in ("micro_f1", "macro_f1"))
+        out(_("  micro F1 {micro}   macro F1 {macro}", micro=micro, macro=macro))
+        out(
+            _(
+                "  AUC {auc}   exactly right {exact_match}",
+                auc=score(scores["auc"]),
+                exact_match=score(scores["exact_match"], percent=True),
+            )
+        )
         return
-    out(f"  accuracy {score(scores['accuracy'], percent=True)}   log loss {score(scores['log_loss'])}")
+    out(
+        _(
+            "  accuracy {accuracy}   log loss {log_loss}",
+            accuracy=score(scores["accuracy"], percent=True),
+            log_loss=score(scores["log_loss"]),
+        )
+    )
     rare = rarest_classes(found)
     if rare is not None:
-        which = repr(rare.names[0]) if len(rare.names) == 1 else f"the {len(rare.names)} rarest classes"
+        n = len(rare.names)
+        which = repr(rare.names[0]) if n == 1 else _("the {n} rarest classes", n=n)
         recall = score({"value": rare.recall, "low": rare.low, "high": rare.high}, percent=True)
-        out(f"  balanced accuracy {score(scores['balanced_accuracy'], percent=True)}   recall of {which} {recall}")
-    error = "of too few images to tell" if scores["ece"]["value"] is None else score(scores["ece"])
-    out(f"  AUC {score(scores['auc'])}   calibration error {error}")
+        out(
+            _(
+                "  balanced accuracy {balanced_accuracy}   recall of {which} {recall}",
+                balanced_accuracy=score(scores["balanced_accuracy"], percent=True),
+                which=which,
+                recall=recall,
+            )
+        )
+    error = _("of too few images to tell") if scores["ece"]["value"] is None else score(scores["ece"])
+    out(_("  AUC {auc}   calibration error {error}", auc=score(scores["auc"]), error=error))
 
 
 def features_line(done: Embedding) -> str:
     """Return device, precision, speed, and what became of every image."""
-    speed = f", {done.embedded / done.seconds:.0f} images/s" if done.embedded else ""
-    device, precision = done.compute.device, done.compute.precision
-    return (
-        f"features of {count(len(done.ok), 'image')} on {device} ({done.engine}, {precision}{speed}): "
-        f"{done.embedded:,} computed, {done.reused:,} from cache, {len(done.failures):,} failed"
+    how = f"{done.engine}, {done.compute.precision}"
+    if done.embedded:
+        how = _("{how}, {rate:.0f} images/s", how=how, rate=done.embedded / done.seconds)
+    return _(
+        "features of {images} on {device} ({how}): {embedded:,} computed, {reused:,} from cache, {failed:,} failed",
+        images=count(len(done.ok), "image"),
+        device=done.compute.device,
+        how=how,
+        embedded=done.embedded,
+        reused=done.reused,
+        failed=len(done.failures),
     )
 
 
@@ -180,7 +207,7 @@ def predict(predictor: Predictor, found: ImageSet, silent: bool) -> Predictions:
     """Classify the images of a scan, and note what could not be read. Raises `TooManyBad` where more are bad than allowed."""
     predictor.settings.tolerance.check_scan(found)
     for text in found.notes:
-        note(f"note: {text}")
+        note(_("note: {text}", text=text))
     with progress(not silent) as shown:
         answers = predictor.predict(found.sources, found.ids, shown)
     tell_unreadable(answers.ids, answers.failures)
@@ -205,12 +232,12 @@ def predict_parts(
 
     predictor.settings.tolerance.check_scan(found)
     for text in found.notes:
-        note(f"note: {text}")
+        note(_("note: {text}", text=text))
     log = FailureLog()
     with progress(not silent) as shown:
         for part in predictor.predict_parts(each(), len(found), shown):
             log.add(part.ids, part.failures)
-            yield part, [sources.popleft() for _ in range(len(part))]
+            yield part, [sources.popleft() for _row in range(len(part))]
     predictor.settings.tolerance.check_log(log)
     _tell(log)
 
@@ -229,7 +256,7 @@ def _tell(log: FailureLog) -> None:
     if not log.failed:
         return
     named = [(name, failure.reason) for name, failure in log.named]
-    note_failed(named, log.failed, log.images, log.summary(), "Give others; nothing was written.")
+    note_failed(named, log.failed, log.images, log.summary(), _("Give others; nothing was written."))
 
 
 def note_failed(named: Sequence[tuple[str, str]], failed: int, images: int, summary: str, cure: str) -> str:
@@ -238,9 +265,11 @@ def note_failed(named: Sequence[tuple[str, str]], failed: int, images: int, summ
     Raises `InputError` where none could be read; `cure` says what to do then.
     """
     some = [f"'{printable(name)}' ({reason})" for name, reason in named]
-    more = f" and {failed - len(some):,} more" if failed > len(some) else ""
-    which = f"{', '.join(some)}{more}. {summary}"
+    said = {"names": ", ".join(some), "n": failed - len(some), "summary": summary}
+    which = _("{names} and {n:,} more. {summary}", **said) if failed > len(some) else _("{names}. {summary}", **said)
     if failed == images:
-        raise InputError(f"none of the {images:,} images can be read: {which}. {cure}")
-    note(f"note: {failed:,} of {images:,} images cannot be read: {which}.")
+        raise InputError(
+            _("none of the {images:,} images can be read: {which}. {cure}", images=images, which=which, cure=cure)
+        )
+    note(_("note: {failed:,} of {images:,} images cannot be read: {which}.", failed=failed, images=images, which=which))
     return which

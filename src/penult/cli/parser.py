@@ -11,20 +11,35 @@ import argparse
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias
 
+from penult.cli.wrapping import fill, wrap
 from penult.errors import unknown
+from penult.i18n import LANGUAGES, N_, _, language_of, ngettext
 from penult.texts import printable
 
-# In the order of `--help`; a group without options is not shown.
 Group = Literal[
     "Actions", "Data", "Model", "Evaluation", "Decisions", "Output", "Server", "Limits", "Large data", "Machine", "General"
 ]  # fmt: skip
-GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]
+# In the order of `--help`; a group without options is not shown.
+GROUPS: tuple[Group, ...] = (
+    N_("Actions"), N_("Data"), N_("Model"), N_("Evaluation"), N_("Decisions"), N_("Output"), N_("Server"), N_("Limits"),
+    N_("Large data"), N_("Machine"), N_("General"),
+)  # fmt: skip
+# argparse's own texts, of every version of Python, which it looks up when it shows them
+ARGPARSE = (
+    N_("usage: "), N_("%(heading)s:"), N_("argument %(argument_name)s: %(message)s"), N_("expected one argument"),
+    N_("expected at most one argument"), N_("expected at least one argument"), N_("unrecognized arguments: %s"),
+    N_("not allowed with argument %s"), N_("ignored explicit argument %r"), N_("unexpected option string: %s"),
+    N_("the following arguments are required: %s"), N_("one of the arguments %s is required"),
+    N_("ambiguous option: %(option)s could match %(matches)s"), N_("can't open '%(filename)s': %(error)s"),
+    N_("invalid %(type)s value: %(value)r"), N_("invalid choice: %(value)r (choose from %(choices)s)"),
+    N_("invalid choice: %(value)r, maybe you meant %(closest)r? (choose from %(choices)s)"),
+)  # fmt: skip
+argparse._ = _  # type: ignore[attr-defined]
+argparse.ngettext = ngettext  # type: ignore[attr-defined]
 WIDEST = 100  # columns of help in a wider terminal
 _NUMBER = re.compile(r"-\d+$|-\d*\.\d+$")
 
@@ -39,6 +54,9 @@ class Formatter(argparse.HelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(fill(text, width, indent))
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(" ".join(text.split()), width)
+
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
@@ -46,48 +64,21 @@ class Formatter(argparse.HelpFormatter):
         return f"{', '.join(action.option_strings)} {value}"
 
 
-def fill(text: str, width: int, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a text: paragraphs filled, indented lines kept, with their second column under itself."""
-    wrap = partial(textwrap.wrap, width=width, break_long_words=False, break_on_hyphens=False)
-    for kept, lines in _pieces(text.strip("\n").split("\n")):
-        if not kept:
-            yield from wrap(" ".join(lines), initial_indent=indent, subsequent_indent=indent)
-            continue
-        first, gap, second = (re.match(r"( *\S.*?)( {2,}|$)(.*)", lines[0]) or re.match("()()()", "")).groups()  # type: ignore[union-attr]
-        column = len(first) + len(gap)
-        if second and column + len(second) > width and column > width // 3:  # an example: what it does stands below
-            yield f"{indent}{first}"
-            first, column = "", 8
-        under = indent + " " * min(column, width // 3)
-        yield from wrap(second, initial_indent=f"{indent}{first}".ljust(len(under)), subsequent_indent=under) or [
-            indent + first
-        ]
-
-
-def _pieces(lines: Iterable[str]) -> Iterator[tuple[bool, list[str]]]:
-    """Yield (whether its lines are kept as they are, lines) of each paragraph, empty line and run of indented lines."""
-    some: list[str] = []
-    for line in lines:
-        if line.startswith("  ") or not line:
-            if some:
-                yield False, some
-            some = []
-            yield True, [line]
-        else:
-            some.append(line)
-    if some:
-        yield False, some
-
-
 class Parser(argparse.ArgumentParser):
     """The parser of a command, or of all: options are never abbreviated, and stand in groups."""
 
     def __init__(self, **settings: Any):
         super().__init__(**{**settings, "formatter_class": Formatter, "allow_abbrev": False, "add_help": False})
-        self._positionals.title = "Arguments"
-        self._named = {name: self.add_argument_group(name) for name in GROUPS}
+        self._positionals.title = _("Arguments")
+        self._named = {name: self.add_argument_group(_(name)) for name in GROUPS}
         self.remark: Callable[[str], str] = lambda message: ""  # what to add to a mistake in the words
-        self.group("General").add_argument("-h", "--help", action="help", help="show this help")
+        self.group("General").add_argument("-h", "--help", action="help", help=_("show this help"))
+        self.group("General").add_argument(
+            "--lang",
+            choices=LANGUAGES,
+            type=lambda name: language_of(name) or name,
+            help=_("language of texts: en, zh (default: that of PENULT_LANG, penult.toml or the locale)"),
+        )
 
     def group(self, name: Group) -> argparse._ArgumentGroup:
         """Return the group of options that is called so, such as "Data", to add options to."""
@@ -101,12 +92,13 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help, with the short usage."""
         self.usage = self._usage()
-        return super().format_help()
+        return re.sub(r"(?m)^(.*[^\x00-\x7f]):$", "\\1：", super().format_help())  # the colon of a Chinese heading
 
     def error(self, message: str) -> NoReturn:
         """End with the usage, what is wrong, and where help is: exit code 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {printable(message + self.remark(message))}\nmore: {self.prog} --help\n")
+        what = _("{prog}: error: {message}", prog=self.prog, message=printable(message + self.remark(message)))
+        self.exit(2, f"{what}\n{_('more: {prog} --help', prog=self.prog)}\n")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -120,7 +112,7 @@ class Parser(argparse.ArgumentParser):
             self.error(self._unknown(unknown[0]))
         found, rest = super().parse_known_args(words, namespace)
         if rest:
-            self.error(f"not expected: {' '.join(rest)}")
+            self.error(_("not expected: {rest}", rest=" ".join(rest)))
         return found, rest
 
     def options_in(self, words: Iterable[str]) -> Iterator[tuple[str, argparse.Action | None]]:
@@ -142,13 +134,13 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, name: str) -> str:
         if Path(name).exists():
-            return f"unknown option {name}; if the file of that name is meant, write ./{name}"
+            return _("unknown option {name}; if the file of that name is meant, write ./{name}", name=name)
         known = [one for one in self._option_string_actions if one.startswith("--") == name.startswith("--")]
         return str(unknown("option", name, known))
 
     def _usage(self) -> str:
         if self._subparsers is not None:
-            return "%(prog)s COMMAND [options]"
+            return f"%(prog)s COMMAND {_('[options]')}"
         words = ["%(prog)s"]
         for one in self._actions:
             if one.option_strings:
@@ -157,7 +149,7 @@ class Parser(argparse.ArgumentParser):
             name = str(one.metavar or one.dest)
             many = f"{name} ..." if one.nargs in ("*", "+") else name
             words.append(many if one.required else f"[{many}]")
-        return " ".join([*words, "[options]"])
+        return " ".join([*words, _("[options]")])
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -181,14 +173,14 @@ def command(
     p = commands.add_parser(
         name,
         help=what,
-        description=f"{what[0].upper()}{what[1:]}.\n\n{about}",
-        epilog=f"Examples:\n{shown}",
+        description=_("{what}.\n\n{about}", what=f"{what[0].upper()}{what[1:]}", about=about),
+        epilog=f"{_('Examples:')}\n{shown}",
     )
     p.set_defaults(func=run, usage_error=p.error)
     general = p.group("General")
-    general.add_argument("--config", metavar="FILE", help="file with options (default: penult.toml, or pyproject.toml)")
-    general.add_argument("--no-config", action="store_true", help="take no options from a file or from PENULT_ variables")
+    general.add_argument("--config", metavar="FILE", help=_("file with options (default: penult.toml, or pyproject.toml)"))
+    general.add_argument("--no-config", action="store_true", help=_("take no options from a file or from PENULT_ variables"))
     told = general.add_mutually_exclusive_group()
-    told.add_argument("-v", "--verbose", action="store_true", help="details of the result, and a log with times")
-    told.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors, and what --json asks for")
+    told.add_argument("-v", "--verbose", action="store_true", help=_("details of the result, and a log with times"))
+    told.add_argument("-q", "--quiet", action="store_true", help=_("print nothing but errors, and what --json asks for"))
     return p

@@ -6,6 +6,7 @@ import argparse
 
 from penult.cli import options, sources
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 
 
 def add(commands: Commands) -> None:
@@ -14,31 +15,38 @@ def add(commands: Commands) -> None:
         commands,
         "plan",
         run,
-        "list the images of a large source in shards, for `penult embed` on many machines",
-        "PLAN is one Parquet file: a row is an image, so many rows are a shard. It fixes networks, engine and precision,\n"
-        "so that every machine computes the same vectors, or refuses. No photo is opened. Of a tar file in a store all bytes\n"
-        "are read, for it has no index; of zip and Parquet files only the index. It needs penult[cloud].",
-        """
+        _("list the images of a large source in shards, for `penult embed` on many machines"),
+        _(
+            "PLAN is one Parquet file: a row is an image, so many rows are a shard. It fixes networks, engine and precision,\n"
+            "so that every machine computes the same vectors, or refuses. No photo is opened. Of a tar file in a store "
+            "all bytes\n"
+            "are read, for it has no index; of zip and Parquet files only the index. It needs penult[cloud]."
+        ),
+        _("""
         penult plan s3://bucket/photos -o plan.parquet
         penult embed plan.parquet -o s3://bucket/features
         penult plan s3://bucket/photos -o plan.parquet --add    what is new since then, in new shards
-        """,
+        """),
     )
     p.add_argument(
         "source",
         metavar="SOURCE",
-        help="a folder, a CSV, a tar, zip or Parquet file with images in it, or an address: s3://, gs:// or az://BUCKET/PATH",
+        help=_(
+            "a folder, a CSV, a tar, zip or Parquet file with images in it, or an address: s3://, gs:// or az://BUCKET/PATH"
+        ),
     )
-    options.add_out(p, "PLAN", "the file to write, or an address", required=True)
+    options.add_out(p, "PLAN", _("the file to write, or an address"), required=True)
     p.group("Actions").add_argument(
         "--add",
         action="store_true",
-        help="append what is new in SOURCE to PLAN; the shards that are in it stay as they are. A file that changed is a new "
-        "image, and its old row counts no more",
+        help=_(
+            "append what is new in SOURCE to PLAN; the shards that are in it stay as they are. A file that changed is a new "
+            "image, and its old row counts no more"
+        ),
     )
-    p.group("Large data").add_argument("--rows", type=int, metavar="N", help="images of a shard (default: 1000)")
+    p.group("Large data").add_argument("--rows", type=int, metavar="N", help=_("images of a shard (default: 1000)"))
     p.group("Large data").add_argument(
-        "--float32", action="store_true", help="vectors as float32 (default: float16, half the size)"
+        "--float32", action="store_true", help=_("vectors as float32 (default: float16, half the size)")
     )
     options.add_backbones(p)
     sources.add_tables(p, labels=False)
@@ -70,8 +78,18 @@ def run(args: argparse.Namespace) -> None:
         counts = {"shards": done.shards, "images": done.rows, "new": done.new, "replaced": done.replaced, "gone": done.gone}
         output.as_json({"written": done.path, **counts, "notes": list(done.notes)})
         return
-    changed = f" ({count(done.new, 'new image')}, {done.replaced:,} of them changed)" if args.add else ""
-    output.out(f"{count(done.rows, 'image')} in {count(done.shards, 'shard')}{changed}")
+    photos, in_shards = count(done.rows, "image"), count(done.shards, "shard")
+    if args.add:
+        said = _(
+            "{images} in {shards} ({new}, {replaced:,} of them changed)",
+            images=photos,
+            shards=in_shards,
+            new=count(done.new, "new image"),
+            replaced=done.replaced,
+        )
+        output.out(said)
+    else:
+        output.out(_("{images} in {shards}", images=photos, shards=in_shards))
     for text in done.notes:
-        output.out(f"note: {output.printable(text)}")
-    output.out(f"written: {output.printable(done.path)}")
+        output.out(_("note: {text}", text=output.printable(text)))
+    output.out(_("written: {path}", path=output.printable(done.path)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import answering, options, prior, sharding, sources, stored
 from penult.cli.parser import Commands, Parser, command
+from penult.i18n import _
 from penult.texts import NONE, is_url, percent
 
 if TYPE_CHECKING:
@@ -22,31 +23,37 @@ def add(commands: Commands) -> None:
         commands,
         "predict",
         run,
-        "classify new images",
-        "Where nothing is to be written: one line an image, with confidence, class and file. An image that cannot be read\n"
-        "has no class; a note names it, and only a submission gets the class frequencies of the training set for it.",
-        """
+        _("classify new images"),
+        _(
+            "Where nothing is to be written: one line an image, with confidence, class and file. An image that cannot be "
+            "read\n"
+            "has no class; a note names it, and only a submission gets the class frequencies of the training set for it."
+        ),
+        _("""
         penult predict run new/                          a line for each photo
         penult predict run new/ --csv answers.csv --html answers.html
         penult predict run new/ --sort-into sorted       sorted/cat/*.jpg, sorted/dog/*.jpg
         penult predict run test/ --submission sample_submission.csv
-        """,
+        """),
     )
     options.add_model(p)
-    sources.add_images(p, "images", "IMAGES", "images, folders, tar, zip or Parquet files of them, or a table (CSV, Excel)")
+    sources.add_images(p, "images", "IMAGES", _("images, folders, tar, zip or Parquet files of them, or a table (CSV, Excel)"))
     _add_outputs(p)
     options.add_review(p)
     p.group("Data").add_argument(
         "--features",
         nargs="+",
         metavar="H5",
-        help="predict from feature files instead of images, or from a folder or address of shards of any size",
+        help=_("predict from feature files instead of images, or from a folder or address of shards of any size"),
     )
     options.add_out(
         p,
         "OUT",
-        "a table by its ending, as --csv; or a folder or an address (s3://BUCKET/PATH): the answers as Parquet shards, for "
-        "any number of images; the same command again does what is missing (needs penult[cloud])",
+        _(
+            "a table by its ending, as --csv; or a folder or an address (s3://BUCKET/PATH): the answers as Parquet "
+            "shards, for "
+            "any number of images; the same command again does what is missing (needs penult[cloud])"
+        ),
     )
     sharding.add(p)
     sources.add_tables(p)
@@ -61,47 +68,55 @@ def _add_outputs(p: Parser) -> None:
     group.add_argument(
         "--csv",
         metavar="FILE",
-        help="write a table: file,label,confidence, one column a class, novelty; a name that ends in .parquet, .jsonl or "
-        ".ndjson gets that",
+        help=_(
+            "write a table: file,label,confidence, one column a class, novelty; a name that ends in .parquet, .jsonl or "
+            ".ndjson gets that"
+        ),
     )
-    group.add_argument("--html", metavar="FILE", help="write one page with the photos, their classes, a summary and heat maps")
+    group.add_argument(
+        "--html", metavar="FILE", help=_("write one page with the photos, their classes, a summary and heat maps")
+    )
     group.add_argument(
         "--heat",
         type=int,
         metavar="N",
-        help="heat maps in the page of --html: of the N photos that most need a look (default: 24, where the model needs no "
-        "covering of photos for it, else 2; at most 200)",
+        help=_(
+            "heat maps in the page of --html: of the N photos that most need a look (default: 24, where the model needs no "
+            "covering of photos for it, else 2; at most 200)"
+        ),
     )
     group.add_argument(
         "--sort-into",
         metavar="DIR",
-        help="copy the photos into DIR/CLASS/, unreadable ones into DIR/unreadable/; nothing is written over, and the same "
-        "command again goes on",
+        help=_(
+            "copy the photos into DIR/CLASS/, unreadable ones into DIR/unreadable/; nothing is written over, and the same "
+            "command again goes on"
+        ),
     )
     group.add_argument(
         "--link",
         action="store_true",
-        help="with --sort-into: hard links instead of copies, symbolic ones where the photos lie on another disk",
+        help=_("with --sort-into: hard links instead of copies, symbolic ones where the photos lie on another disk"),
     )
     group.add_argument(
         "--submission",
         metavar="CSV",
-        help="write submission.csv, beside the table or here: the columns, ids and order of this sample submission",
+        help=_("write submission.csv, beside the table or here: the columns, ids and order of this sample submission"),
     )
     group.add_argument(
-        "--submit", choices=("labels", "probabilities"), help="what submission.csv holds (default: as the sample)"
+        "--submit", choices=("labels", "probabilities"), help=_("what submission.csv holds (default: as the sample)")
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Classify images, or the rows of feature files."""
     if bool(args.images) == bool(args.features):
-        args.usage_error("give either IMAGES or --features")
+        args.usage_error(_("give either IMAGES or --features"))
     if args.out is not None and not [option for _, option in answering.table_files(args) if option == "--out"]:
         _to_shards(args)
         return
     if given := [name for name in sharding.OPTIONS if getattr(args, name)]:
-        args.usage_error(f"--{given[0]} is for shards: give --out as well")
+        args.usage_error(_("--{given} is for shards: give --out as well", given=given[0]))
     _to_tables(args)
 
 
@@ -154,8 +169,12 @@ def _show(answers: Predictions) -> None:
     from penult.cli import output
 
     for p in answers:
-        why = f"  (unreadable: {p.failure.reason})" if p.failure else "  (unlike the training photos)" if p.unlike else ""
-        output.out(f"{percent(p.confidence):>7}  {output.printable(p.label or NONE)}  {output.printable(p.id)}{why}")
+        line = f"{percent(p.confidence):>7}  {output.printable(p.label or NONE)}  {output.printable(p.id)}"
+        if p.failure:
+            line = _("{line}  (unreadable: {reason})", line=line, reason=p.failure.reason)
+        elif p.unlike:
+            line = _("{line}  (unlike the training photos)", line=line)
+        output.out(line)
 
 
 def _of_shards(args: argparse.Namespace, predictor: Predictor) -> Iterator[Predictions]:
@@ -172,7 +191,7 @@ def _show_parts(args: argparse.Namespace, predictor: Predictor) -> None:
     from penult.cli import output
 
     if args.review is not None:
-        args.usage_error("--review of shards needs --csv FILE; review.csv is written beside it")
+        args.usage_error(_("--review of shards needs --csv FILE; review.csv is written beside it"))
     if args.json:
         output.as_json([p.to_dict() for part in _of_shards(args, predictor) for p in part])
         return
@@ -206,12 +225,15 @@ def _write(args: argparse.Namespace, predictor: Predictor) -> None:
 def _to_shards(args: argparse.Namespace) -> None:
     """Write the answers as Parquet shards, or those of one part."""
     if args.features:
-        args.usage_error("--out needs the images themselves: give one source of IMAGES in the place of --features")
+        args.usage_error(_("--out needs the images themselves: give one source of IMAGES in the place of --features"))
     source, table = sources.to_scan(args, args.images)
     if not isinstance(source, str) or table.photos or answering.is_asked(args) or args.review is not None:
         args.usage_error(
-            "--out with a folder or an address takes one source of images, and no --csv, --html, --sort-into, --submission or "
-            "--review; for a table give a name that ends in .csv, .parquet or .jsonl"
+            _(
+                "--out with a folder or an address takes one source of images, and no --csv, --html, --sort-into, "
+                "--submission or "
+                "--review; for a table give a name that ends in .csv, .parquet or .jsonl"
+            )
         )
         return
     from penult import shards, store
@@ -230,6 +252,6 @@ def _to_shards(args: argparse.Namespace) -> None:
         )
         done = shards.run_shards(args.out, part=part, runner=runner, make=AnswerWriter, progress=progress)
     for text in notes:
-        output.note(f"note: {text}")
+        output.note(_("note: {text}", text=text))
     sharding.tell_failures(args, done)
-    sharding.tell(args, done, part, "answers")
+    sharding.tell(args, done, part, answers=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.cli import sources, stored
 from penult.cli.parser import Parser
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.predict import Predictor
@@ -17,12 +18,19 @@ ESTIMATE = "estimate"
 
 def add_prior(p: Parser, estimate: bool = False) -> None:
     """Add the option; `estimate`: whether there are photos that shares can be estimated from."""
-    more = f"; {ESTIMATE}: from these photos, which are answered once more for it (EM, checked by BBSE)" if estimate else ""
+    given = _(
+        "how frequent the classes are where the model is used, such as 'defective=0.02' (classes without a share divide "
+        "the rest): probabilities then hold there (default: as frequent as in training)"
+    )
+    estimated = _(
+        "how frequent the classes are where the model is used, such as 'defective=0.02' (classes without a share divide "
+        "the rest): probabilities then hold there (default: as frequent as in training); estimate: from these photos, which "
+        "are answered once more for it (EM, checked by BBSE)"
+    )
     p.group("Decisions").add_argument(
         "--prior",
         metavar="SHARES",
-        help="how frequent the classes are where the model is used, such as 'defective=0.02' (classes without a share divide "
-        f"the rest): probabilities then hold there (default: as frequent as in training){more}",
+        help=estimated if estimate else given,
     )
 
 
@@ -44,13 +52,13 @@ def use_prior(args: argparse.Namespace, predictor: Predictor, answer: Callable[[
     predictor.watch_drift()
     answer()
     found = predictor.estimate_prior()
-    output.note(f"note: {found.describe(classes)}")
+    output.note(_("note: {classes}", classes=found.describe(classes)))
     for doubt in found.doubts:
-        output.note(f"note: the estimate may be wrong: {doubt}")
+        output.note(_("note: the estimate may be wrong: {doubt}", doubt=doubt))
     if found.differs:
         predictor.use_prior(found.shares)
     else:
-        output.note("note: this may as well be the mix of classes that the model answers for, which is kept")
+        output.note(_("note: this may as well be the mix of classes that the model answers for, which is kept"))
     return found.to_dict()
 
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from penult.i18n import N_, _
+
 
 def complete() -> None:
     """Let there be all three: what is closed or missing (pythonw, services, `>&-`) reads nothing and drops what is written.
@@ -83,7 +85,7 @@ def silence(stream: TextIO | None, descriptor: int) -> None:
         os.close(hole)
 
 
-NO_MEMORY = (
+NO_MEMORY = N_(
     "there is not enough memory for this. Close other programs, allow more (ulimit -v, the container's limit), or give fewer "
     "images or networks at once; features computed so far are kept."
 )
@@ -102,7 +104,7 @@ def too_little() -> str:
     from penult import system
 
     limits = system.limits("RLIMIT_AS")
-    return NO_MEMORY if limits is not None and 0 <= limits[0] < _LEAST else ""
+    return _(NO_MEMORY) if limits is not None and 0 <= limits[0] < _LEAST else ""
 
 
 def is_memory(error: BaseException) -> bool:
@@ -128,20 +130,28 @@ def broken_library(error: ImportError) -> str:
     """Return what to say of a library that cannot be imported."""
     from penult.errors import distribution
 
-    what = error.name or "a library"
+    what = error.name or _("a library")
     if isinstance(error, ModuleNotFoundError) and distribution() == "penult-runtime":
-        return (
-            f"{what} is not installed: this is penult-runtime, which predicts and serves. For all else install penult in an "
-            "environment of its own: pip install penult"
+        return _(
+            "{what} is not installed: this is penult-runtime, which predicts and serves. For all else install penult in an "
+            "environment of its own: pip install penult",
+            what=what,
         )
-    return f"{what} cannot be imported ({_short(error)}); `penult doctor` says which library is broken, and what to install."
+    return _(
+        "{what} cannot be imported ({why}); `penult doctor` says which library is broken, and what to install.",
+        what=what,
+        why=_short(error),
+    )
 
 
 def bug(error: Exception) -> str:
     """Return what to say of an exception that is nobody's fault but penult's."""
-    return (
-        f"internal error: {type(error).__name__}: {_short(error)} (at {_where(error)}). This is a bug in penult: please "
-        "report it with this line and the command; with the environment variable PENULT_DEBUG=1 the traceback is shown."
+    return _(
+        "internal error: {kind}: {error} (at {where}). This is a bug in penult: please report it with this line and the "
+        "command; with the environment variable PENULT_DEBUG=1 the traceback is shown.",
+        kind=type(error).__name__,
+        error=_short(error),
+        where=_where(error),
     )
 
 

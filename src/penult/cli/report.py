@@ -7,7 +7,7 @@ from pathlib import Path
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
-from penult.texts import count
+from penult.i18n import _, ngettext
 
 
 def add(commands: Commands) -> None:
@@ -16,17 +16,19 @@ def add(commands: Commands) -> None:
         commands,
         "report",
         run,
-        "rebuild a run's HTML report",
-        "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it again.\n"
-        "It is one file that needs no internet access: send it, print it, open it on a phone.",
-        """
+        _("rebuild a run's HTML report"),
+        _(
+            "`train` wrote RUN/report.html already; after an update of penult, or when photos moved, this writes it again.\n"
+            "It is one file that needs no internet access: send it, print it, open it on a phone."
+        ),
+        _("""
         penult report run
         penult report run --photos D:/photos             the training photos were moved there
-        """,
+        """),
     )
-    p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
+    p.add_argument("run", metavar="RUN", help=_("run folder of `penult train`"))
     p.group("Data").add_argument(
-        "--photos", metavar="DIR", help="where the training photos are now (default: where they were)"
+        "--photos", metavar="DIR", help=_("where the training photos are now (default: where they were)")
     )
     options.add_output(p)
 
@@ -42,13 +44,22 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         output.as_json({"report": str(path), "photos_gone": missing.total()})
         return
-    output.out(f"written: {output.printable(str(path))}")
+    output.out(_("written: {path}", path=output.printable(str(path))))
     if missing[TRAIN]:
-        output.out(f"{_where(missing[TRAIN], 'training photo')} (--photos DIR: where the training photos are now)")
+        output.out(
+            ngettext(
+                "{n:,} training photo not found; it is shown without a picture (--photos DIR: where the training photos are "
+                "now)",
+                "{n:,} training photos not found; they are shown without a picture (--photos DIR: where the training photos "
+                "are now)",
+                missing[TRAIN],
+            )
+        )
     if missing[TEST]:
-        output.out(_where(missing[TEST], "test photo"))
-
-
-def _where(number: int, photo: str) -> str:
-    """Return `3 training photos not found; they are shown without a picture`."""
-    return f"{count(number, photo)} not found; {'it is' if number == 1 else 'they are'} shown without a picture"
+        output.out(
+            ngettext(
+                "{n:,} test photo not found; it is shown without a picture",
+                "{n:,} test photos not found; they are shown without a picture",
+                missing[TEST],
+            )
+        )

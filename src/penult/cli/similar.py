@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from penult.cli import options
 from penult.cli.parser import Commands, command
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.similar import Neighbor, Neighbors
@@ -18,17 +19,19 @@ def add(commands: Commands) -> None:
         commands,
         "similar",
         run,
-        "find similar photos",
-        "Cosine similarity of the features that the model uses: 1.000 is the same, and the very picture is marked `same\n"
-        "photo`. Exact; for very many photos an index is made in the cache, once.",
-        """
+        _("find similar photos"),
+        _(
+            "Cosine similarity of the features that the model uses: 1.000 is the same, and the very picture is marked `same\n"
+            "photo`. Exact; for very many photos an index is made in the cache, once."
+        ),
+        _("""
         penult similar run photo.jpg -n 5
-        """,
+        """),
     )
-    p.add_argument("run", metavar="RUN", help="run folder of `penult train`")
-    p.add_argument("photos", nargs="+", metavar="PHOTO", help="photos, or folders of them")
-    p.group("Output").add_argument("-n", type=int, default=10, metavar="N", help="how many for each photo (default: 10)")
-    p.group("Output").add_argument("--csv", metavar="FILE", help="write photo,rank,file,part,label,similarity,same_photo")
+    p.add_argument("run", metavar="RUN", help=_("run folder of `penult train`"))
+    p.add_argument("photos", nargs="+", metavar="PHOTO", help=_("photos, or folders of them"))
+    p.group("Output").add_argument("-n", type=int, default=10, metavar="N", help=_("how many for each photo (default: 10)"))
+    p.group("Output").add_argument("--csv", metavar="FILE", help=_("write photo,rank,file,part,label,similarity,same_photo"))
     options.add_compute(p)
 
 
@@ -49,7 +52,14 @@ def run(args: argparse.Namespace) -> None:
         output.as_json([one.to_dict() for one in answers])
     elif args.csv:
         bad = sum(one.failure is not None for one in answers)
-        output.out(f"the photos most like {len(answers)} photos written to {output.printable(args.csv)}; {bad} unreadable")
+        output.out(
+            _(
+                "the photos most like {number} photos written to {csv}; {bad} unreadable",
+                number=len(answers),
+                csv=output.printable(args.csv),
+                bad=bad,
+            )
+        )
     else:
         for one in answers:
             _show(one)
@@ -58,8 +68,8 @@ def run(args: argparse.Namespace) -> None:
 def _show(one: Neighbors) -> None:
     from penult.cli import output
 
-    why = f"  (unreadable: {one.failure.reason})" if one.failure else ""
-    output.out(f"{output.printable(one.photo)}{why}")
+    photo = output.printable(one.photo)
+    output.out(_("{photo}  (unreadable: {reason})", photo=photo, reason=one.failure.reason) if one.failure else photo)
     for other in one.found:
         output.out(_line(other))
 
@@ -68,5 +78,5 @@ def _line(other: Neighbor) -> str:
     from penult.cli import output
 
     label = output.printable(other.label) if other.label is not None else "-"
-    same = "  same photo" if other.same else ""
+    same = _("  same photo") if other.same else ""
     return f"  {other.similarity:.3f}  {label}  {other.part}  {output.printable(other.file)}{same}"

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from penult.cli.parser import Parser
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.images import TableOptions
 
-LISTS = "@FILE, or - for standard input, is a list of them, a path a line"
-
 
 def add_images(p: Parser, name: str, metavar: str, what: str) -> None:
     """Add one or more sources of images as arguments."""
-    images = p.add_argument(name, nargs="+", default=[], metavar=metavar, help=f"{what}; {LISTS}")
+    words = _("{what}; @FILE, or - for standard input, is a list of them, a path a line", what=what)
+    images = p.add_argument(name, nargs="+", default=[], metavar=metavar, help=words)
     images.required = False  # with "*" Python 3.11 takes none of them where an option stands before the first
 
 
@@ -30,18 +30,20 @@ def add_tables(p: Parser, labels: bool = True, training: bool = False) -> None:
         data.add_argument(
             "--labels",
             metavar="FILE",
-            help="table of the images' labels (CSV, Parquet, Excel), where the images themselves, or shards, are given",
+            help=_("table of the images' labels (CSV, Parquet, Excel), where the images themselves, or shards, are given"),
         )
-    data.add_argument("--image-column", metavar="NAME", help="table column of image files or ids (default: detected)")
+    data.add_argument("--image-column", metavar="NAME", help=_("table column of image files or ids (default: detected)"))
     data.add_argument(
         "--label-column",
         metavar="NAME",
-        help="table column of the labels, or several of 0 and 1 with commas between them (default: detected)",
+        help=_("table column of the labels, or several of 0 and 1 with commas between them (default: detected)"),
     )
     data.add_argument(
-        "--image-dir", metavar="DIR", help="folder of the images in a table (default: the table's own folder, or one below it)"
+        "--image-dir",
+        metavar="DIR",
+        help=_("folder of the images in a table (default: the table's own folder, or one below it)"),
     )
-    data.add_argument("--encoding", metavar="NAME", help="encoding of a CSV, such as cp1251 or gb18030 (default: detected)")
+    data.add_argument("--encoding", metavar="NAME", help=_("encoding of a CSV, such as cp1251 or gb18030 (default: detected)"))
 
     if training:
         _add_training(p)
@@ -49,17 +51,19 @@ def add_tables(p: Parser, labels: bool = True, training: bool = False) -> None:
 
 def _add_training(p: Parser) -> None:
     p.group("Evaluation").add_argument(
-        "--folds", metavar="COLUMN", help="table column of your own folds, used as they are (default: folds are chosen)"
+        "--folds", metavar="COLUMN", help=_("table column of your own folds, used as they are (default: folds are chosen)")
     )
     p.group("Model").add_argument(
-        "--weights", metavar="COLUMN", help="table column of how much each photo counts (default: every photo the same)"
+        "--weights", metavar="COLUMN", help=_("table column of how much each photo counts (default: every photo the same)")
     )
     p.group("Data").add_argument(
         "--task",
         default="auto",
         choices=("auto", "classes", "labels"),
-        help="classes: a photo has one of them; labels: any number, from columns of 0 and 1 or several in a cell (default: "
-        "auto, as the table has them)",
+        help=_(
+            "classes: a photo has one of them; labels: any number, from columns of 0 and 1 or several in a cell (default: "
+            "auto, as the table has them)"
+        ),
     )
 
 

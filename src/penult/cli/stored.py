@@ -8,16 +8,16 @@ from pathlib import Path
 
 from penult.cli.parser import Parser
 from penult.errors import InputError
+from penult.i18n import _
 from penult.texts import is_url, parse_size
 
 
 def add_stored(p: Parser, what: str) -> None:
-    """Add what may have to be said of features that were computed before."""
+    """Add what may have to be said of features that were computed before; `what` is the help of --memory."""
     p.group("Large data").add_argument(
         "--memory",
         metavar="SIZE",
-        help=f"memory to keep to, such as 2GB: features that take more are read in slices to {what} (default: that of this "
-        "machine)",
+        help=what,
     )
 
 
@@ -26,7 +26,7 @@ def memory(args: argparse.Namespace) -> int | None:
     text = getattr(args, "memory", None)
     found = None if text is None else size(text, "--memory")
     if found == 0:
-        raise InputError("--memory is 0: nothing can be learnt or measured in that; give a size such as 2GB.")
+        raise InputError(_("--memory is 0: nothing can be learnt or measured in that; give a size such as 2GB."))
     return found
 
 
@@ -34,7 +34,7 @@ def size(text: str, option: str) -> int:
     """Return the bytes of `5GB`, `500 MB`, `2.5GiB`. Raises `InputError`."""
     found = parse_size(text)
     if found is None:
-        raise InputError(f"{option} {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.")
+        raise InputError(_("{option} {text!r} is no size; give one like 5GB, 500MB or 2.5GiB.", option=option, text=text))
     return found
 
 

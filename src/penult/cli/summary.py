@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from penult import audit, evaluate
 from penult.cli import output
+from penult.i18n import N_, _, ngettext
 from penult.progress import is_terminal
-from penult.texts import count, percent
+from penult.texts import count, padded, percent
 
 if TYPE_CHECKING:
     from penult.training import Run
@@ -44,35 +45,45 @@ def _show_details(run: Run) -> None:
     if run.embedding is not None:
         output.out(output.features_line(run.embedding))
     for text in m["notes"]:
-        output.out(f"note: {output.printable(text)}")
+        output.out(_("note: {text}", text=output.printable(text)))
     several = m.get("task") == "labels"
     counts = ", ".join(f"{output.printable(c)} {n}" for c, n in m["classes"].items())
-    output.out(f"{'labels' if several else 'classes'}: {counts}")
+    output.out(_("labels: {counts}", counts=counts) if several else _("classes: {counts}", counts=counts))
     many = count(m["scores"]["measured"], "training photo")
-    output.out(f"out-of-fold on {many}, each scored by a model not trained on it (95% CI):")
+    output.out(_("out-of-fold on {many}, each scored by a model not trained on it (95% CI):", many=many))
     output.show_scores(m["scores"])
     if m["test"] is not None:
         leaked = ((m["audit"] or {}).get("leak") or {}).get("photos")
-        are = "a copy or look-alike" if leaked == 1 else "copies or look-alikes"
-        duplicated = f", {leaked:,} of them {are} of training photos" if leaked else ""
-        output.out(f"on {count(m['test']['measured'], 'test photo')}{duplicated}:")
+        photos = count(m["test"]["measured"], "test photo")
+        output.out(
+            ngettext(
+                "on {photos}, {n:,} of them a copy or look-alike of training photos:",
+                "on {photos}, {n:,} of them copies or look-alikes of training photos:",
+                leaked,
+                photos=photos,
+            )
+            if leaked
+            else _("on {photos}:", photos=photos)
+        )
         output.show_scores(m["test"])
     if len(m["compared"]) > 1:
-        output.out("compared on the same folds:")
-        score = "mAP" if several else "accuracy"
+        output.out(_("compared on the same folds:"))
+        score = "mAP" if several else N_("accuracy")
         rows = [[r["name"], percent(r[score]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
-        output.out(output.table(["", score, "log loss"], rows))
-    output.out(f"head: {_head(m['choice'])}")
+        output.out(output.table(["", _(score), _("log loss")], rows))
+    output.out(_("head: {choice}", choice=_head(m["choice"])))
     if m["precision"] is not None:
         output.out(_precision(m["precision"]))
     made = [n for n in MADE if (run.folder / n).exists() and (n != "skipped.csv" or m["images"].get("failed"))]
-    output.out(f"written to {output.printable(str(run.folder))}: {', '.join(made)}, metrics.json")
+    output.out(_("written to {folder}: {made}, metrics.json", folder=output.printable(str(run.folder)), made=", ".join(made)))
 
 
 def _precision(p: Mapping[str, Any]) -> str:
-    return (
-        f"precision check ({count(p['images'], 'photo')}): {p['precision']} instead of f32 changes the log loss by "
-        f"{output.score(p['difference'])}"
+    return _(
+        "precision check ({photos}): {precision} instead of f32 changes the log loss by {difference}",
+        photos=count(p["images"], "photo"),
+        precision=p["precision"],
+        difference=output.score(p["difference"]),
     )
 
 
@@ -108,26 +119,30 @@ def summary(
 
 def lines(about: Mapping[str, Any]) -> list[Line]:
     """Return what follows the verdict, most useful first."""
-    first = [("" if i else "why", output.printable(_cause(one))) for i, one in enumerate(about["causes"])]
-    first += [("balance", output.printable(about["imbalance"]))] if about["imbalance"] else []
-    found = [("check" if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
+    first = [("" if i else N_("why"), output.printable(_cause(one))) for i, one in enumerate(about["causes"])]
+    first += [(N_("balance"), output.printable(about["imbalance"]))] if about["imbalance"] else []
+    found = [(N_("check") if i == 0 else "", _finding(one)) for i, one in enumerate(about["findings"][:KINDS])]
     if (rest := len(about["findings"]) - KINDS) > 0:
-        found.append(("", f"and {count(rest, 'other kind', 'other kinds')} of data issues"))
+        words = ngettext("and {n:,} other kind of data issues", "and {n:,} other kinds of data issues", rest)
+        found.append(("", words))
     if about["decide"]:
-        found.append(("decide", output.printable(about["decide"])))
+        found.append((N_("decide"), output.printable(about["decide"])))
     if not about["at_chance"] and (words := _review(about["review"])):
-        found.append(("review", words))
+        found.append((N_("review"), words))
     if about["unreadable"]:
-        found.append(("skipped", output.printable(about["unreadable"])))
+        found.append((N_("skipped"), output.printable(about["unreadable"])))
     if not output.verbose():  # else they stand above
         notes = [output.printable(text) for text in about["notes"]]
-        found += [("" if i else "note", text) for i, text in enumerate(notes[:KINDS])]
-        found += [("", f"and {count(len(notes) - KINDS, 'other note')}: -v, or the report")] if len(notes) > KINDS else []
+        found += [("" if i else N_("note"), text) for i, text in enumerate(notes[:KINDS])]
+        more = ngettext(
+            "and {n:,} other note: -v, or the report", "and {n:,} other notes: -v, or the report", len(notes) - KINDS
+        )
+        found += [("", more)] if len(notes) > KINDS else []
     if about["changed"]:
-        found.append(("changed", output.printable(about["changed"])))
+        found.append((N_("changed"), output.printable(about["changed"])))
     if about["report"]:
-        found.append(("report", output.printable(about["report"])))
-    return [*first, *found, ("model", output.printable(about["model"]))]
+        found.append((N_("report"), output.printable(about["report"])))
+    return [*first, *found, (N_("model"), output.printable(about["model"]))]
 
 
 def show_summary(about: Mapping[str, Any]) -> None:
@@ -135,7 +150,7 @@ def show_summary(about: Mapping[str, Any]) -> None:
     if not is_terminal(sys.stdout) or os.environ.get("TERM") == "dumb":
         output.out(output.printable(about["verdict"]))
         for name, words in lines(about):
-            output.out(f"  {name + ':' if name else '':<8} {words}")
+            output.out(f"  {padded(_('{title}:', title=_(name)) if name else '', 8)} {words}")
         return
     from rich.box import ROUNDED
     from rich.console import Console, Group
@@ -148,7 +163,7 @@ def show_summary(about: Mapping[str, Any]) -> None:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, words in lines(about):
-        grid.add_row(Text(name), Text(words))
+        grid.add_row(Text(_(name) if name else ""), Text(words))
     inside = Group(Text(output.printable(about["verdict"]), style="bold"), Text(""), grid)
     with console.capture() as framed:
         console.print(Panel(inside, box=ROUNDED, border_style="dim", width=min(console.width, WIDEST), padding=(0, 1)))
@@ -158,7 +173,11 @@ def show_summary(about: Mapping[str, Any]) -> None:
 def _unreadable(metrics: Mapping[str, Any], folder: Path) -> str | None:
     """Return how many images could not be read, and where they are listed."""
     failed = (metrics.get("images") or {}).get("failed") or 0
-    return f"{count(failed, 'image')} cannot be read: {folder / 'skipped.csv'}" if failed else None
+    if not failed:
+        return None
+    return ngettext(
+        "{n:,} image cannot be read: {path}", "{n:,} images cannot be read: {path}", failed, path=folder / "skipped.csv"
+    )
 
 
 def _findings(found: Iterable[audit.Finding], expected: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -175,14 +194,15 @@ def _finding(one: Mapping[str, Any]) -> str:
     kind = audit.KINDS.get(one["kind"])
     what = kind.title(one["count"]) if kind else f"{one['count']:,} {one['kind']}"
     right = kind.expects(one["count"], one["expected"]) if kind else ""
-    what += f" ({right})" if right else ""
-    example = ": " if one["count"] == 1 else ", e.g. "
-    why = f": {one['reason']}" if one["reason"] else ""
-    return output.printable(f"{what}{example}{one['file']}{why}")
+    what = _("{what} ({right})", what=what, right=right) if right else what
+    example = _("{file}: {why}", file=one["file"], why=one["reason"]) if one["reason"] else one["file"]
+    if one["count"] == 1:
+        return output.printable(_("{what}: {example}", what=what, example=example))
+    return output.printable(_("{what}, e.g. {example}", what=what, example=example))
 
 
 def _cause(one: Mapping[str, Any]) -> str:
-    return f"{one['found']}{'; ' if one['advice'] else ''}{one['advice']}"
+    return _("{found}; {advice}", **one) if one["advice"] else str(one["found"])
 
 
 def _imbalance(metrics: Mapping[str, Any]) -> str | None:
@@ -202,14 +222,22 @@ def _review(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
     rows = found["written"]
-    listed = "" if rows is None else f"{count(rows, 'test photo')} {'is' if rows == 1 else 'are'} in review.csv"
-    written = f"; {listed}" if listed else ""
-    which = f"confidence below {found['level']:g}, or unlike the other photos"
+    listed = (
+        ngettext("{n:,} test photo is in review.csv", "{n:,} test photos are in review.csv", rows) if rows is not None else ""
+    )
+    which = _("confidence below {level:g}, or unlike the other photos", level=found["level"])
     if not found["share"]:
-        return f"no training photo is uncertain ({which}){written}"
-    if found["accuracy_kept"] is None:
-        return f"all photos are uncertain ({which}): review each by hand{written}"
-    if found["accuracy_kept"] <= found["accuracy_all"]:
+        said = _("no training photo is uncertain ({which})", which=which)
+    elif found["accuracy_kept"] is None:
+        said = _("all photos are uncertain ({which}): review each by hand", which=which)
+    elif found["accuracy_kept"] <= found["accuracy_all"]:
         return listed
-    share, every, kept = (percent(found[name]) for name in ("share", "accuracy_all", "accuracy_kept"))
-    return f"reviewing {share} of the photos by hand ({which}) raises accuracy on the rest from {every} to {kept}{written}"
+    else:
+        said = _(
+            "reviewing {share} of the photos by hand ({which}) raises accuracy on the rest from {every} to {kept}",
+            share=percent(found["share"]),
+            which=which,
+            every=percent(found["accuracy_all"]),
+            kept=percent(found["accuracy_kept"]),
+        )
+    return _("{said}; {listed}", said=said, listed=listed) if listed else said

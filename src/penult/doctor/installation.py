@@ -255,7 +255,7 @@ def _import(*modules: str) -> tuple[dict[str, str | None], bool]:
         child.kill()
         out, _ = child.communicate()
     except OSError as error:
-        raise OutputError(f"no other process can be used: {error}; free some memory.") from error
+        raise OutputError(_("no other process can be used: {error}; free some memory.", error=error)) from error
     said = dict(json.loads(line) for line in out.decode("utf-8", "replace").splitlines() if line.startswith('["'))
     return {name: why for name, why in said.items() if name}, "" in said
 
