@@ -14,7 +14,7 @@ from penult.cli.parser import Parser
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 MARK = "<!-- From here on the page is made by `python tests/reference.py`. -->\n"
-SHARED = ("help", "config", "no_config", "verbose", "quiet")  # options of every command, which the first half has
+SHARED = ("help", "config", "lang", "no_config", "verbose", "quiet")  # options of every command, which the first half has
 
 
 def reference() -> str:

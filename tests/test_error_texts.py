@@ -605,6 +605,10 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     "no side": ("side of 0", lambda w: explain.explain(model(w), pictures(), side=0)),
     "a model of rows, explained": ("feature files", lambda w: explain.explain(bundle.load_bundle(w / "rows"), pictures())),
     "no model to explain": ("a dict", lambda w: explain.explain({}, pictures())),
+    # the command line
+    "an unknown language": ("'zz'", lambda w: cli("--lang", "zz", "info", "run")),
+    "an unknown language in a file": (
+        "penult.toml", lambda w: cli("info", "run", "--config", w.text("penult.toml", "lang = 'zz'"))),
     # compare
     "a budget that is none": ("'soon'", lambda w: compare.seconds("soon")),
     "no sample to compare on": ("0 images", lambda w: compare.compare(str(w / "photos"), compare.CompareOptions(sample=0))),

@@ -83,7 +83,7 @@ class ParquetWriter:
 
     def end_group(self) -> None:
         """Write the rows that were gathered as one row group."""
-        pa, _ = _library()
+        pa, _io = _library()
         if self._gathered:
             table = pa.concat_tables(self._gathered)
             self._gathered = []
@@ -95,7 +95,7 @@ class ParquetWriter:
         self._writer.write_table(table, row_group_size=len(table))
 
     def _table(self, columns: Mapping[str, Any]) -> Any:
-        pa, _ = _library()
+        pa, _io = _library()
         arrays = [_array(columns[field.name], field.type) for field in self._schema]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
@@ -157,7 +157,7 @@ class ParquetReader:
     @property
     def columns(self) -> list[tuple[str, str]]:
         """Each leaf by its dotted path (`image.bytes`), with the arrow type in arrow's words (`binary`, `string`, ...)."""
-        pa, _ = _library()
+        pa, _io = _library()
         with self._checked():
             return [leaf for field in self._file.schema_arrow for leaf in _leaves(pa, field, "")]
 
@@ -218,7 +218,7 @@ class ParquetReader:
     @contextmanager
     def _checked(self) -> Iterator[None]:
         """Raise `DamagedFile` for what pyarrow raises; a file that is gone or closed to this user stays an `OSError`."""
-        pa, _ = _library()
+        pa, _io = _library()
         try:
             yield
         except (FileNotFoundError, PermissionError):
@@ -236,7 +236,7 @@ class ParquetReader:
 
 
 def _type_of(kind: str) -> Any:
-    pa, _ = _library()
+    pa, _io = _library()
     if vector := _VECTOR.fullmatch(kind):
         return pa.list_(getattr(pa, vector[1])(), int(vector[2]))
     if kind not in KINDS:
@@ -248,7 +248,7 @@ def _type_of(kind: str) -> Any:
 
 def _array(values: Any, kind: Any) -> Any:
     """Return a column; vectors come as an array (n, d), masked where rows are null, and are not copied."""
-    pa, _ = _library()
+    pa, _io = _library()
     if not pa.types.is_fixed_size_list(kind):
         return pa.array(values, kind)
     rows = np.ascontiguousarray(np.ma.getdata(values), kind.value_type.to_pandas_dtype())  # (n, d)
@@ -266,7 +266,7 @@ def _leaves(pa: Any, field: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _leaf(batch: Any, path: str) -> Any:
-    pa, _ = _library()
+    pa, _io = _library()
     names = path.split(".")
     for taken in range(len(names), 0, -1):  # a name may have dots in it
         name = ".".join(names[:taken])

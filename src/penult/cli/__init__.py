@@ -43,7 +43,7 @@ from penult.cli import (
 )
 from penult.errors import OutputError, PenultError, UnknownName, unknown
 from penult.i18n import N_, _
-from penult.texts import printable
+from penult.texts import printable, system_words
 
 # in the order in which `penult --help` lists them
 COMMANDS = {
@@ -239,6 +239,6 @@ def _refused(error: OSError) -> int:
         process.silence(sys.stdout, 1)
     else:
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
-    what = error.strerror or str(error)
+    what = system_words(error)
     text = _("{place}: {what}; make room, or choose another place, and run it again.", place=place, what=what)
     return _say(text, OutputError.exit_code)

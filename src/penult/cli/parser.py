@@ -55,7 +55,7 @@ class Formatter(argparse.HelpFormatter):
         return "\n".join(fill(text, width, indent))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return wrap(" ".join(text.split()), width)
+        return wrap(" ".join(text.split()), width, words=False)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings or action.nargs == 0:

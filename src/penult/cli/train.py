@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from penult.cli import options, prior, sharding, sources, stored
-from penult.cli.parser import Commands, command
+from penult.cli.parser import Commands, Parser, command
 from penult.i18n import _
 
 
@@ -62,6 +62,16 @@ def add(commands: Commands) -> None:
     p.group("Data").add_argument(
         "--features", nargs="+", metavar="H5", help=_("train from feature files (data_*.h5, gap_*.h5) or shards instead")
     )
+    _add_large(p)
+    p.group("Data").add_argument("--files", metavar="LIST", help=_("with --features: names of the training rows, one a line"))
+    options.add_review(p, of_test=True)
+    for add_some in (options.add_decision, prior.add_prior, options.add_tolerance):
+        add_some(p)
+    _add_protocol(p)
+
+
+def _add_large(p: Parser) -> None:
+    """Add what rows get that are more than memory holds."""
     stored.add_stored(
         p,
         _(
@@ -77,10 +87,9 @@ def add(commands: Commands) -> None:
         ),
         _("what each of Ray's actors gets: memory=8GB, and max=N of them at once (default: one for each core)"),
     )
-    p.group("Data").add_argument("--files", metavar="LIST", help=_("with --features: names of the training rows, one a line"))
-    options.add_review(p, of_test=True)
-    for add_some in (options.add_decision, prior.add_prior, options.add_tolerance):
-        add_some(p)
+
+
+def _add_protocol(p: Parser) -> None:
     p.group("Model").add_argument(
         "--protocol",
         type=lambda name: "blog2017" if name == "seed" else name,  # its name in earlier versions

@@ -15,20 +15,31 @@ _OPENING, _CLOSING = "（「《", "，。：；？！）」》、),.;:%"
 _UNIT = re.compile(rf"[{_OPENING}]*(?:[^\s{_WIDE}]+|[{_WIDE}])?[{_CLOSING}]*\s*")
 
 
-def wrap(text: str, width: int, indent: str = "", under: str = "") -> list[str]:
-    """Return the lines of a paragraph, `width` columns wide at most, the first behind `indent`, the others behind `under`."""
+def wrap(text: str, width: int, indent: str = "", under: str = "", words: bool = True) -> list[str]:
+    """Return the lines of a paragraph, `width` columns wide at most, the first behind `indent`, the others behind `under`.
+
+    With `words` a word that is longer stays whole, and none is divided at a hyphen.
+    """
     if display_width(text) == len(text):
-        return textwrap.wrap(
-            text, width, initial_indent=indent, subsequent_indent=under, break_long_words=False, break_on_hyphens=False
-        )
+        filled = partial(textwrap.wrap, initial_indent=indent, subsequent_indent=under)
+        return filled(text, width, break_long_words=not words, break_on_hyphens=not words)
     lines, line, used = [], indent, display_width(indent)
-    for unit in _UNIT.findall(text):
+    for unit in _units(text, 0 if words else width - display_width(under)):
         if used + display_width(unit.rstrip()) > width and line.strip():
             lines.append(line.rstrip())
             line, used = under, display_width(under)
         line += unit
         used += display_width(unit)
     return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _units(text: str, most: int) -> Iterator[str]:
+    """Yield what must stay together on a line, at most so many columns of it (0: any number)."""
+    for unit in _UNIT.findall(text):
+        while most and display_width(unit.rstrip()) > most:
+            yield unit[:most]
+            unit = unit[most:]  # noqa: PLW2901 - the rest of it
+        yield unit
 
 
 def fill(text: str, width: int, indent: str = "") -> Iterator[str]:

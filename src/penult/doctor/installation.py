@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from penult import __version__
 from penult.errors import OutputError, PenultError, distribution
+from penult.i18n import _
 from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def guarded(name: str, look: Callable[[], Check | list[Check]]) -> Iterator[Chec
     try:
         found = look()
     except PenultError as error:
-        said, _, cure = str(error).partition("; ")
+        said, _sign, cure = str(error).partition("; ")
         yield Check(name, FAIL, said, cure)
     except Exception as error:  # whatever is broken here is what the user came to hear of
         words = " ".join(str(error).split())[:300]
@@ -138,7 +139,7 @@ def imports(modules: tuple[str, ...] | None = None) -> Check:
     try:
         tried, done = _import(*modules)
     except NoInterpreter as error:
-        said, _, cure = str(error).partition("; ")
+        said, _sign, cure = str(error).partition("; ")
         return Check("imports", WARN, said, cure)
     wrong = [f"{name} cannot be imported ({why})" for name, why in tried.items() if why is not None]
     if not done:
@@ -250,10 +251,10 @@ def _import(*modules: str) -> tuple[dict[str, str | None], bool]:
     """Import modules in another process; return by name what went wrong or None, and whether the process came to its end."""
     child = start("-W", "ignore", "-c", _IMPORT, *modules)
     try:
-        out, _ = child.communicate(timeout=_SECONDS)
+        out, _err = child.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
-        out, _ = child.communicate()
+        out, _err = child.communicate()
     except OSError as error:
         raise OutputError(_("no other process can be used: {error}; free some memory.", error=error)) from error
     said = dict(json.loads(line) for line in out.decode("utf-8", "replace").splitlines() if line.startswith('["'))
