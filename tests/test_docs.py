@@ -69,6 +69,14 @@ def test_every_option_that_the_pages_name_exists() -> None:
         assert set(re.findall(r"`[^`\n]*?(--[a-z][a-z0-9-]*)", ours)) <= known | OF_BENCHMARKS, page
 
 
+def test_every_command_is_on_a_page_of_its_own_beside_the_reference() -> None:
+    inside = {"commands", "design", "benchmarks", "reliability"}
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if page.stem not in inside]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    for name in set(build().commands()) - {"help"}:
+        assert re.search(rf"(?m)^ *penult {name}\b", text), name
+
+
 def test_the_reference_of_the_commands_is_that_of_the_parser() -> None:
     """`python tests/reference.py` writes it anew."""
     assert (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition(reference.MARK)[2] == f"\n{reference.reference()}"

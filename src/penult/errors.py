@@ -59,35 +59,96 @@ class PenultError(Exception):
 
 
 class InputError(PenultError, ValueError):
-    """What was given cannot be used as it is."""
+    """What was given cannot be used as it is: a folder, a table, a file, an option.
+
+    Examples
+    --------
+    >>> import penult
+    >>> penult.train("nowhere")
+    Traceback (most recent call last):
+    penult.errors.InputError: ...
+    """
 
 
 class TooManyBad(InputError):
-    """More images cannot be read, or were passed over, than was allowed (`--max-bad`, `--strict`)."""
+    """More images cannot be read, or were passed over, than was allowed (`--max-bad`, `--strict`).
+
+    Examples
+    --------
+    >>> import penult
+    >>> with open("broken.jpg", "wb") as file:
+    ...     _ = file.write(b"no picture")
+    >>> penult.predict("cats", ["cat.jpg", "broken.jpg"], strict=True)
+    Traceback (most recent call last):
+    penult.errors.TooManyBad: ...
+    """
 
     exit_code = 3
 
 
 class UnknownName(PenultError, LookupError):
-    """A name that is not known; see `unknown`."""
+    """A name that is not known: of a network, a head, a class, an option. The message has the nearest names.
+
+    Examples
+    --------
+    >>> import penult
+    >>> penult.list_backbones("no-such-network")
+    Traceback (most recent call last):
+    penult.errors.UnknownName: ...
+    """
 
 
 class DamagedFile(PenultError, ValueError):
-    """A file of ours is damaged, was changed, or is newer than this version."""
+    """A file of ours is damaged, was changed, or is newer than this version.
+
+    Examples
+    --------
+    >>> import penult
+    >>> with open("cats/model.penult", "rb") as model, open("half.penult", "wb") as half:
+    ...     _ = half.write(model.read()[:1000])
+    >>> penult.load_model("half.penult")
+    Traceback (most recent call last):
+    penult.errors.DamagedFile: ...
+    """
 
 
 class MissingExtra(PenultError, ImportError):
-    """An optional library is needed and not installed."""
+    """An optional library is needed and not installed. The message has the line for pip.
+
+    Examples
+    --------
+    >>> import penult
+    >>> try:
+    ...     answers = penult.predict("cats", ["cat.heic"])  # without pip install 'penult[heif]'
+    ... except (penult.MissingExtra, penult.InputError) as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class OutputError(PenultError, OSError):
-    """A result could not be written; nothing half-written is left behind. The same command may do once there is room."""
+    """A result could not be written; nothing half-written is left behind. The same command may do once there is room.
+
+    Examples
+    --------
+    >>> import penult
+    >>> penult.predict("cats", ["cat.jpg"], csv="cat.jpg/answers.csv")  # a file, no folder
+    Traceback (most recent call last):
+    penult.errors.OutputError: ...
+    """
 
     exit_code = 4
 
 
 class InternalError(PenultError):
-    """Something that penult made is wrong: a bug, not the user's mistake, and to be reported."""
+    """Something that penult made is wrong: a bug, not the user's mistake, and to be reported.
+
+    Examples
+    --------
+    >>> import penult
+    >>> issubclass(penult.InternalError, penult.PenultError), issubclass(penult.InternalError, penult.InputError)
+    (True, False)
+    """
 
 
 def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) -> str:

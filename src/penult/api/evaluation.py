@@ -40,6 +40,15 @@ class Evaluated:
         The true label of each; of several labels a photo all of them as one text.
     gates : tuple of Gate
         The bounds that were asked for; `passed` says whether all are met.
+
+    Examples
+    --------
+    >>> import penult
+    >>> found = penult.evaluate("cats", "photos", min_accuracy=0.9)
+    >>> found
+    Evaluated(images=12, accuracy=100%)
+    >>> found.passed, found.scores["accuracy"].value
+    (True, 1.0)
     """
 
     evaluation: Evaluation | LabelEvaluation
@@ -93,6 +102,7 @@ def evaluate_model(
     Parameters
     ----------
     model : str, Path, Run, or what `penult.load_model` returns
+        `model.penult`, the run folder that it is in, or the model itself.
     labelled : str or Path
         Labelled photos, as `penult.train` takes them; their classes must be classes of the model.
     min_accuracy, max_log_loss, min_recall : optional

@@ -41,6 +41,15 @@ class ImageFeatures:
         The files that were written.
     embedding : Embedding
         What became of each image.
+
+    Examples
+    --------
+    >>> import penult
+    >>> found = penult.embed("photos", backbones="colour_histogram")
+    >>> found
+    ImageFeatures(images=12, columns=112, failed=0)
+    >>> found["cat/0.png"].shape, found.names[0]
+    ((112,), 'colour_histogram_0')
     """
 
     X: NDArray[np.float32]

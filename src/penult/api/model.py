@@ -112,7 +112,9 @@ def explain_images(
     Parameters
     ----------
     model : str, Path, Run, a fitted TransferClassifier, or what `penult.load_model` returns
-    images : as for `penult.predict`
+        `model.penult`, the run folder that it is in, or the model itself.
+    images : path or several, arrays, Pillow images, or a data set
+        As for `penult.predict`.
     label : str or list of str, optional
         The class to explain, one for all images or one each (`--class`); by default each image's predicted one.
     method : {"auto", "cam", "occlusion"}, default="auto"

@@ -110,8 +110,8 @@ def compare_backbones(
     Examples
     --------
     >>> import penult
-    >>> found = penult.compare("photos", backbones="colour_histogram", out="compared")
-    >>> found[0].members
+    >>> compared = penult.compare("photos", backbones="colour_histogram", out="compared")
+    >>> compared[0].members
     ('colour_histogram',)
     """
     named = Keywords(options)

@@ -52,10 +52,29 @@ KINDS: dict[str, FindingKind] = {}  # by name, the gravest first; `penult.audit.
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind (one of KINDS), the photo or class, what it goes with, and what to do.
+    """One possible problem of the data.
 
-    `file` names what `about` says: a photo or a class. Ask `photos` for the files. `score` is from 0 to 1, surer or worse the
-    higher. For a leak `file` is the test photo, `related` the training one.
+    Attributes
+    ----------
+    kind : str
+        What sort of problem: "leak", "label", "copy", "near_copy", "outlier", ...
+    file : str
+        The photo or the class that it is about, see `about`; of a leak the test photo.
+    related : str
+        What it goes with, such as the other photo of a pair, or the training photo of a leak; empty where there is none.
+    score : float
+        From 0 to 1, surer or worse the higher.
+    reason : str
+        Why it was found.
+    suggestion : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> import penult
+    >>> one = penult.audit("photos", backbones="colour_histogram")[0]
+    >>> one.kind, one.about, one.file
+    ('small_class', 'class', 'cat')
     """
 
     kind: str

@@ -63,6 +63,13 @@ class Bundle:
         feature files.
     reference : TrainingReference, optional
         What new photos are compared with to tell whether they are of another kind (drift).
+
+    Examples
+    --------
+    >>> import penult
+    >>> model = penult.load_model("cats").bundle
+    >>> model.classes, model.widths, model.task
+    (('cat', 'dog'), (112,), 'classes')
     """
 
     classes: tuple[str, ...]

@@ -36,7 +36,31 @@ _NAMED, _LONGEST = 10, 400  # names of members in a message, and their printable
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """Read a bundle. Raises `InputError` when there is none, `DamagedFile` when a byte of it is not as it was saved."""
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+        `model.penult`, or the run folder that it is in.
+
+    Returns
+    -------
+    Bundle
+        What the file holds; `penult.load_model` puts it to work.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    DamagedFile
+        A byte of it is not as it was saved.
+
+    Examples
+    --------
+    >>> from penult.bundle import load_bundle
+    >>> load_bundle("cats").classes
+    ('cat', 'dog')
+    """
     path = model_path(path)
     runs.check_file(path)
     try:

@@ -36,9 +36,34 @@ LABEL_SCORES = ("log_loss", "mAP", "micro_f1", "macro_f1", "auc")  # of several 
 class CombinationScore:
     """One network, or several whose features stand side by side.
 
-    `images_per_second` is the networks alone, one after the other; `pareto`: nothing else is both as fast and as good;
-    `adds` says for each member of a combination the log loss without it minus that with it, where both were measured;
-    `behind` is this log loss minus the best one's. `gmacs` counts 10^9 multiply-adds for one image.
+    Attributes
+    ----------
+    members : tuple of str
+        The names of the networks.
+    scores : dict of Score
+        Log loss, accuracy, AUC, ... with their 95% intervals, out-of-fold.
+    images_per_second : float
+        Of the networks alone, one after the other.
+    width : int
+        The columns of their features.
+    gmacs : float
+        10^9 multiply-adds for one image.
+    params : int
+        The weights of the networks.
+    license : str
+        Their licenses.
+    pareto : bool
+        Whether nothing else is both as fast and as good.
+    adds : dict of Difference
+        For each member of a combination the log loss without it minus that with it, where both were measured.
+    behind : Difference
+        This log loss minus the best one's.
+
+    Examples
+    --------
+    >>> best = compared[0]  # after compared = penult.compare("photos", backbones="colour_histogram")
+    >>> best.members, best.width, best.pareto
+    (('colour_histogram',), 112, True)
     """
 
     members: tuple[str, ...]
@@ -78,10 +103,45 @@ class CombinationScore:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """What was found: `entries` by log loss, the best first; `recommended` is the one to take, `reason` says why.
+    """What `penult.compare` found: a sequence of `CombinationScore`, the smallest log loss first.
 
-    `next_line` is the command that trains with it; `short` has a short name for each network; `counts` says what
-    became of the images, for all networks together.
+    A number gives one of them, and so does its short name: ``found["lite0 + lite2"]``.
+
+    Attributes
+    ----------
+    entries : tuple of CombinationScore
+        Every network and combination.
+    recommended : CombinationScore
+        The one to take: the fastest that is not significantly worse than the best.
+    reason : str
+        Why, in a sentence.
+    next_line : str
+        The command that trains with it.
+    left_out : tuple of LeftOut
+        What did not fit into the budget, or cannot be used here.
+    short : dict
+        A short name for each network.
+    classes : dict
+        How many images of each class there were.
+    counts : dict
+        What became of the images, for all networks together.
+    engine : tuple of str
+        What computed the networks: its name, device and precision.
+    machine : str
+        Where.
+    notes : tuple of str
+        What else is to be said.
+    options : CompareOptions
+        What was asked for.
+    seconds : float
+        How long it took.
+
+    Examples
+    --------
+    >>> compared  # after compared = penult.compare("photos", backbones="colour_histogram")
+    Comparison(entries=1, recommended='colour_histogram')
+    >>> compared.next_line  # doctest: +ELLIPSIS
+    'penult train ...photos -b colour_histogram...'
     """
 
     entries: tuple[CombinationScore, ...]
@@ -99,7 +159,13 @@ class Comparison:
     seconds: float
 
     def label(self, entry: CombinationScore) -> str:
-        """Return the short name of an entry: `lite0 + lite2`."""
+        """Return the short name of an entry: `lite0 + lite2`.
+
+        Parameters
+        ----------
+        entry : CombinationScore
+            One of `entries`.
+        """
         return " + ".join(self.short[name] for name in entry.members)
 
     def __len__(self) -> int:

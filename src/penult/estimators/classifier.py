@@ -99,6 +99,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
+            The images (n); also a generator, or a data set of torchvision or Hugging Face.
         y : labels (n,), or which of several labels each image has (n, L)
             A matrix or data frame of 0, 1, and NaN where it is not known, learns one calibrated logistic regression a label.
             None takes those of a data set of pairs (image, label) or of records, by name where it has names for them.
@@ -106,6 +107,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Images of one group (patient, scene) are kept in one fold.
         sample_weight : array (n,), default=None
             How many images each counts for: 2 is as good as a second copy of it, 0 leaves it out.
+
+        Returns
+        -------
+        TransferClassifier
+            The classifier itself, fitted.
 
         Raises
         ------
@@ -191,7 +197,23 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return rows, X, together
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return calibrated probabilities (n, k), columns in the order of `classes_`."""
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        X : list of paths, arrays, ...
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array (n, k)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        InputError
+            An image cannot be read: it has no answer.
+        """
         check_is_fitted(self, "head_")
         images = inputs.images(X)
         with progress_bar(self.verbose) as progress:
@@ -199,7 +221,23 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.head_.predict_proba(features))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each image: (n,); of several labels 1 where one is given, (n, L)."""
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        X : list of paths, arrays, ...
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array (n,)
+            The classes; of several labels an image 1 where one is given, (n, L).
+
+        Raises
+        ------
+        InputError
+            An image cannot be read: it has no answer.
+        """
         check_is_fitted(self, "head_")
         if self.thresholds_ is not None:
             return (self.predict_proba(X) >= self.thresholds_).astype(np.intp)
@@ -207,6 +245,11 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def save(self, path: str | Path) -> None:
         """Write a model file that `penult predict` and `penult.load_model` read.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where, usually ``NAME.penult``.
 
         Raises
         ------
@@ -231,9 +274,21 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bundle.save_bundle(path, model)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of the images X that get their class y, each counted `sample_weight` times.
+        """Return the share of the images that get their class.
 
-        Of several labels: the share that gets all its labels and no other, as scikit-learn counts it.
+        Parameters
+        ----------
+        X : list of paths, arrays, ...
+            Images, as for `fit`.
+        y : array (n,) or (n, L)
+            Their classes, or which labels they have.
+        sample_weight : array (n,), default=None
+            How often each counts.
+
+        Returns
+        -------
+        float
+            Of several labels the share that gets all its labels and no other, as scikit-learn counts it.
         """
         from penult.heads.contexts import many_classes
 

@@ -91,7 +91,14 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : list of paths, contents of files (`penult.FileContent`), arrays (h, w, 3) or Pillow images
-        y : ignored
+            The images (n); also a generator, or a data set of torchvision or Hugging Face.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Embedder
+            The transformer itself.
 
         Raises
         ------
@@ -106,12 +113,43 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
-        """Do both with the same images, of which a generator can give each only once."""
+        """Do both with the same images, of which a generator can give each only once.
+
+        Parameters
+        ----------
+        X : list of paths, arrays, ...
+            Images, as for `fit`.
+        y : None
+            Ignored.
+        **fit_params
+            Ignored.
+
+        Returns
+        -------
+        array (n, d) float32
+            One row an image, as `transform` gives them.
+        """
         images = inputs.images(X) if isinstance(X, Iterator) else X
         return np.asarray(super().fit_transform(images, y, **fit_params))
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Return one row per image, in order: (n, d), d the sum of the backbones' widths. Raises as `fit` does."""
+        """Return the features of images.
+
+        Parameters
+        ----------
+        X : list of paths, arrays, ...
+            Images, as for `fit`.
+
+        Returns
+        -------
+        array (n, d) float32
+            One row an image, in order; d is the sum of the backbones' widths.
+
+        Raises
+        ------
+        InputError
+            For images that cannot be read, all of them named, and for what is not an image.
+        """
         networks = inputs.networks(self)
         if self.precision == "int8":  # other images must not get other networks
             check_is_fitted(self, "networks_")
@@ -125,7 +163,18 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return inputs.readable(embed(images, networks, inputs.options(self), progress), images)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return `<backbone>_<number>` for each column."""
+        """Return the names of the columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        array (d,) of str
+            `<backbone>_<number>` for each.
+        """
         return np.array([f"{b.name}_{i}" for b in inputs.networks(self) for i in range(b.width)], object)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -69,6 +69,15 @@ class Evaluation:
     weights : array (n,) or None
         How many photos of another place each one stands for, where classes are more or less frequent there: equal within a
         class. Decisions are chosen by them; the scores here are of the photos as they are.
+
+    Examples
+    --------
+    >>> import penult
+    >>> found = run.evaluation  # after run = penult.train("photos", out="cats")
+    >>> found.classes, found.proba.shape, found.confusion.tolist()
+    (('cat', 'dog'), (12, 2), [[6, 0], [0, 6]])
+    >>> found.scores["accuracy"].value
+    1.0
     """
 
     name: str

@@ -40,16 +40,41 @@ _LONGEST = 60  # signs of the photo's own name
 class Explanation:
     """What in one photo argues for a class, and what against it.
 
-    `label` is the class that is explained, `probability` its calibrated probability; `predicted` is the likeliest class, and
-    `index` the photo's place among the sources. `photo` is the upright photo, shrunk, and `heat` lies on its pixels: positive
-    where it argues for the class. `seen` is the part that the networks see (left, top, right, bottom, as shares
-    of its width and height); outside of it `heat` is 0.
+    With the method "cam", `heat.sum()` is `logit - intercept`: every pixel's part of it. With "occlusion", `heat` is by how
+    much `logit` falls when the place is covered; such numbers do not add up.
 
-    `logit` is the class's logit less the mean logit of all classes, before calibration; of a model with several labels a photo
-    it is the label's own, and `predicted` is `label` where it is given, else all labels that are. With the method "cam",
-    `heat.sum()` is `logit - intercept`: every pixel's part of it. With "occlusion", `heat` is by how much `logit` falls when
-    the place is
-    covered, and `intercept` is None: such numbers do not add up.
+    Attributes
+    ----------
+    file : str
+        The photo.
+    label : str
+        The class that is explained.
+    probability : float
+        Its calibrated probability.
+    method : {"cam", "occlusion"}
+        How it was explained.
+    heat : array (h, w) float32
+        Positive where the photo argues for the class; it lies on the pixels of `photo`.
+    photo : array (h, w, 3) uint8
+        The upright photo, shrunk.
+    logit : float
+        The class's logit less the mean logit of all classes, before calibration; of a model with several labels a photo the
+        label's own.
+    intercept : float or None
+        What the photo has no part in; None with "occlusion".
+    predicted : str
+        The likeliest class; of several labels a photo `label` where it is given, else all labels that are.
+    seen : tuple of float
+        The part that the networks see (left, top, right, bottom, as shares of width and height); outside of it `heat` is 0.
+    index : int
+        The photo's place among those that were given.
+
+    Examples
+    --------
+    >>> import penult
+    >>> one = penult.explain("cats", ["cat.jpg"], "cat")[0]
+    >>> one.file, one.label, one.method, one.heat.shape == one.photo.shape[:2]
+    ('cat.jpg', 'cat', 'occlusion', True)
     """
 
     file: str
@@ -90,7 +115,14 @@ class Explanation:
 
 
 class Explanations(tuple[Explanation, ...]):
-    """The explanations of several photos: a tuple that a notebook shows as pictures."""
+    """The explanations of several photos: a tuple that a notebook shows as pictures.
+
+    Examples
+    --------
+    >>> import penult
+    >>> penult.explain("cats", ["cat.jpg", "dog.jpg"])
+    Explanations(2 photos)
+    """
 
     __slots__ = ()
 

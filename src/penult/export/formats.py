@@ -28,7 +28,20 @@ PHOTOS = 50  # of the user's, that the parity is measured on
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: the paths, the bytes of all, and how near each runtime came to `predict`."""
+    """What was written.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        The files.
+    parity : tuple of Parity
+        How near the answers of each runtime that is installed came to those of `penult.predict`.
+
+    Examples
+    --------
+    >>> done = penult.export.export_model("cats", "onnx", "cats.onnx")  # doctest: +SKIP
+    >>> done.paths, done.nbytes  # doctest: +SKIP
+    """
 
     paths: tuple[Path, ...]
     parity: tuple[Parity, ...]

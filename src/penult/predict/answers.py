@@ -32,18 +32,37 @@ SETS = "prediction_set"  # the column, classes with `;` between, the most probab
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one image: the class that the model's decision gives it, and the probability of each.
+    """The answer for one image.
 
-    That is the most probable class where no other decision was asked for (`--cost`, `--target`); `confidence` is the
-    probability of the class that is given. `prediction_set` are the classes that hold the right one with the probability that
-    `--coverage` asked for, the most probable first; None for a model without.
-    `novelty` is how unlike the training photos it is, 1 being the level that nearly all of those keep below when they are
-    held out; None for an unreadable image and for models that were saved without that measure.
+    Attributes
+    ----------
+    id : str
+        The name of the image: its path by default.
+    label : str or None
+        The class that the model's decision gives it: the most probable one where no other decision was asked for (`--cost`,
+        `--target`). Of several labels a photo all of them as one text. None for an image that cannot be read.
+    confidence : float or None
+        The probability of that class; of several labels a photo that of the least sure of its answers, the labels that it
+        does not give among them.
+    probabilities : dict
+        The probability of each class, or label; empty for an image that cannot be read.
+    failure : Failure or None
+        Why the image cannot be read.
+    novelty : float or None
+        How unlike the training photos it is, 1 being the level that nearly all of those keep below when they are held out;
+        None for an unreadable image and for models that were saved without that measure.
+    labels : tuple of str or None
+        Of a model with several labels a photo those that it gives; it may be none of them.
+    prediction_set : tuple of str or None
+        The classes that hold the right one with the probability that `--coverage` asked for, the most probable first; None
+        for a model without.
 
-    Of a model with several labels a photo `labels` are those that it gives, none of them too; `label` is all of them as one
-    text, and `confidence` the probability of the least sure of its answers, the labels that it does not give among them.
-
-    An image that cannot be read has no class: `failure` says why, `label` and `confidence` are None and `probabilities` empty.
+    Examples
+    --------
+    >>> import penult
+    >>> answer = penult.predict("cats", ["cat.jpg"])["cat.jpg"]
+    >>> answer.label, answer.confidence > 0.5, sorted(answer.probabilities)
+    ('cat', True, ['cat', 'dog'])
     """
 
     id: str
@@ -80,12 +99,41 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Predictions:
-    """The answers for n images in the order that was asked; iterating gives a `Prediction` each, numpy the classes (n,).
+    """The answers for n images in the order that was asked: a sequence of `Prediction`, and for numpy the classes (n,).
 
-    The row of an image that cannot be read has the class frequencies of the training set: a submission needs numbers.
-    `in_training` says which images are exact copies (the same file, or the same pixels) of photos that the model learnt from.
-    `thresholds` are those of a model with several labels a photo: a label is given from its threshold on. `rule` is the
-    decision of a model with one class a photo, `sets` its prediction sets, if it has some.
+    A number or the name of an image gives one of them, a slice or a mask `Predictions`. Compared with labels, it answers one
+    by one, as an array does: ``(answers == labels).mean()``.
+
+    Attributes
+    ----------
+    ids : tuple of str (n)
+        The names of the images.
+    classes : tuple of str (k)
+        The classes, in the order of the columns of `proba`.
+    proba : array (n, k)
+        The probabilities. The row of an image that cannot be read has the class frequencies of the training set: a submission
+        needs numbers.
+    failures : dict
+        Why images could not be read, by their place.
+    novelty : array (n,) or None
+        How unlike the training photos each is; NaN where it is not known.
+    in_training : array of bool (n,) or None
+        Which images are exact copies (the same file, or the same pixels) of photos that the model learned from.
+    thresholds : array (k,) or None
+        Of a model with several labels a photo: a label is given from its threshold on.
+    rule : DecisionRule
+        How a model with one class a photo chooses it.
+    sets : PredictionSets or None
+        Its prediction sets, if it has some.
+
+    Examples
+    --------
+    >>> import penult
+    >>> answers = penult.predict("cats", ["cat.jpg", "dog.jpg"])
+    >>> answers
+    Predictions(2 images: cat: 1, dog: 1)
+    >>> answers["dog.jpg"].label, answers.texts, answers.proba.shape
+    ('dog', ['cat', 'dog'], (2, 2))
     """
 
     ids: tuple[str, ...]
@@ -243,8 +291,19 @@ class Predictions:
         """Write the table of `penult predict --csv`, whole or not at all.
 
         The columns are `file,label,confidence`, one a class, `novelty`, and `prediction_set` of a model that has some. Of
-        several labels a photo the second column is `labels`, with a semicolon between them. A name that ends in `.parquet`,
-        `.jsonl` or `.ndjson` gets such a file instead; see `penult.predict.tables`.
+        several labels a photo the second column is `labels`, with a semicolon between them.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in `.parquet`, `.jsonl` or `.ndjson` gets such a file instead.
+
+        Raises
+        ------
+        InputError
+            The name promises another format.
+        OutputError
+            There is no place to write.
         """
         from penult.predict.tables import check_table, open_table
 

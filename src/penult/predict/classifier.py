@@ -26,10 +26,24 @@ class ModelClassifier(Predictor):
     `cross_val_score` measures this model on each fold, and `StackingClassifier` takes it with ``cv="prefit"``. It can be
     pickled, without its open engines.
 
+    Parameters
+    ----------
+    model, settings, check
+        As for `Predictor`.
+
     Attributes
     ----------
     classes_ : array (k,)
         The classes, text, in the order of the columns of `predict_proba`.
+
+    Examples
+    --------
+    >>> import penult
+    >>> model = penult.load_model("cats")
+    >>> model.predict(["cat.jpg"]).texts, model.predict_proba(["cat.jpg"]).shape
+    (['cat'], (1, 2))
+    >>> model.score(["cat.jpg", "dog.jpg"], ["cat", "dog"])
+    1.0
     """
 
     _estimator_type = "classifier"
@@ -40,13 +54,41 @@ class ModelClassifier(Predictor):
         return np.array(self.bundle.classes)
 
     def fit(self, X: Any = None, y: Any = None, **others: Any) -> Self:
-        """Learn nothing: the model is fitted. `penult.train` or `TransferClassifier` make another."""
+        """Learn nothing: the model is fitted. `penult.train` or `TransferClassifier` make another.
+
+        Parameters
+        ----------
+        X, y, **others
+            Ignored.
+
+        Returns
+        -------
+        ModelClassifier
+            The model itself.
+        """
         return self
 
     def predict(self, sources: Any, ids: Sequence[str] | None = None, progress: ProgressCallback = quiet) -> Predictions:
-        """Classify images, as `Predictor.predict` does; numpy takes the answers as an array of labels (n,).
+        """Classify images, as `Predictor.predict` does.
 
-        A model that was trained from feature files takes rows of these features (n, d).
+        Parameters
+        ----------
+        sources : path, penult.FileContent, array, Pillow image, or a sequence of them (n)
+            A model that was trained from feature files takes rows of these features (n, d).
+        ids : sequence of str (n), optional
+            Names of the images; their paths by default.
+        progress : callable, optional
+            Called with the step, how much of it is done, and of how much.
+
+        Returns
+        -------
+        Predictions
+            numpy and scikit-learn take them as an array of labels (n,).
+
+        Raises
+        ------
+        InputError
+            Something is no image.
         """
         if self.bundle.backbones or getattr(sources, "ndim", 0) != 2:
             return super().predict(sources, ids, progress)
@@ -55,7 +97,23 @@ class ModelClassifier(Predictor):
         return Predictions.of(self.bundle, names, self.score(X), {}, self.novelty(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return calibrated probabilities (n, k). Raises `InputError` where an image cannot be read: it has no answer."""
+        """Return calibrated probabilities.
+
+        Parameters
+        ----------
+        X : sequence (n)
+            Images, as for `predict`.
+
+        Returns
+        -------
+        array (n, k)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        InputError
+            An image cannot be read: it has no answer.
+        """
         answers = self.predict(X)
         if answers.failures:
             why = pixels.summarize_failures(answers.failures.values())
@@ -69,10 +127,24 @@ class ModelClassifier(Predictor):
     def score(  # type: ignore[override]  # scikit-learn's place for the labels is the second
         self, X: Any, y: Any = None, sample_weight: Any = None, watched: Any = True
     ) -> Any:
-        """Return the share of images X that get their class y (n,), each counted `sample_weight` times.
+        """Return the share of images that get their class.
 
-        Of several labels a photo, y (n, L), the share of photos all of whose labels are right. Without y X are rows of
-        features, of which the probabilities (n, k) are returned, as by `Predictor.score`.
+        Parameters
+        ----------
+        X : sequence (n)
+            Images, as for `predict`; without `y` rows of features.
+        y : array (n,) or (n, L)
+            Their classes; of several labels a photo which of them it has.
+        sample_weight : array (n,), optional
+            How often each counts.
+        watched : bool or array (n,)
+            As for `Predictor.score`, without `y`.
+
+        Returns
+        -------
+        float
+            Of several labels a photo the share of photos all of whose labels are right. Without `y` the probabilities (n, k),
+            as of `Predictor.score`.
         """
         if y is None:
             return super().score(X, watched)

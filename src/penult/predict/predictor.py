@@ -80,10 +80,17 @@ class Predictor:
         self._sample: DriftSample | None = None
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Answer from now on for other class shares (k,) than those of the model: see `penult.heads.prior.reweigh`.
+        """Answer from now on for other class shares than those of the model.
 
-        An unreadable image gets these shares. Raises `InputError` for a model with several labels a photo, and for one whose
-        thresholds were chosen for its own shares.
+        Parameters
+        ----------
+        prior : array (k,)
+            How frequent each class is where the model is used. An unreadable image gets these shares.
+
+        Raises
+        ------
+        InputError
+            For a model with several labels a photo.
         """
         if self._model.task == "labels":
             raise InputError("class shares are of one class a photo, and this model gives several labels; leave --prior out.")
@@ -216,7 +223,23 @@ class Predictor:
         return self.from_embedding(done, names)
 
     def predict_features(self, paths: Sequence[str]) -> Predictions:
-        """Return the answers for the rows of feature files: of `test` where there is one, else of `train`."""
+        """Return the answers for the rows of feature files.
+
+        Parameters
+        ----------
+        paths : sequence of str
+            HDF5 files, one for each network of the model.
+
+        Returns
+        -------
+        Predictions
+            Of the data set `test` where there is one, else of `train`.
+
+        Raises
+        ------
+        InputError
+            A file cannot be used, or has features of another width.
+        """
         runs.check_features(paths)
         read = store.read_features(paths)
         X, files = (read.X, read.files) if read.X_test is None else (read.X_test, read.test_files)
@@ -310,6 +333,11 @@ class Predictor:
 
     def estimate_prior(self) -> PriorEstimate:
         """Return the class shares of the photos since `watch_drift`, estimated from their answers, for `use_prior`.
+
+        Returns
+        -------
+        PriorEstimate
+            The shares (k,) with their 95% intervals.
 
         Raises
         ------

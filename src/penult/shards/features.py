@@ -35,19 +35,29 @@ _KEPT = 3  # row groups in memory: a slice may touch two, the next one the secon
 
 
 class ShardedFeatures:
-    """Features (n, d) of all images that could be read, in the order of the plan; n and d are those of `shape`.
+    """Features (n, d) of all images that could be read, in the order of the plan; `open_features` opens them.
 
-    `X[a:b]` and `X[numbers]` (whole numbers in any order, quickest in ascending order) are arrays float32; nothing else is in
-    memory but some row groups. It pickles as its address. Any thread may read; one at a time does.
+    n and d are those of `shape`. `X[a:b]` and `X[numbers]` (whole numbers in any order, quickest in ascending order) are
+    arrays float32; nothing else is in memory but some row groups. It pickles as its address. Any thread may read; one at a
+    time does.
+
+    Parameters
+    ----------
+    output : Output
+        The folder or address.
+    manifest : Manifest
+        What is in it.
+    shards : list of Receipt
+        The files, and how many rows each has.
 
     Examples
     --------
     >>> from penult.shards import open_features
     >>> X = open_features("features")
     >>> X.shape, X[:2].dtype
-    ((6, 112), dtype('float32'))
+    ((12, 112), dtype('float32'))
     >>> X.ids()[:2]
-    ['cold/cold.0.png', 'cold/cold.1.png']
+    ['cat/0.png', 'cat/1.png']
     """
 
     ndim = 2
@@ -141,15 +151,33 @@ class ShardedFeatures:
                 self._copy(shard, inside, out, places)
 
     def ids(self, at: Rows | None = None) -> list[str]:
-        """Return the names of images with features: of all, or of these rows."""
+        """Return the names of images with features.
+
+        Parameters
+        ----------
+        at : slice or array, optional
+            Which rows; all by default.
+        """
         return self._column("id", at)
 
     def labels(self, at: Rows | None = None) -> list[str | None]:
-        """Return the labels that the source told, None where it told none."""
+        """Return the labels that the source told, None where it told none.
+
+        Parameters
+        ----------
+        at : slice or array, optional
+            Which rows; all by default.
+        """
         return self._column("label", at)
 
     def digests(self, at: Rows | None = None) -> npt.NDArray[np.uint8]:
-        """Return the sha256 of the encoded images, (m, 32)."""
+        """Return the sha256 of the encoded images, (m, 32).
+
+        Parameters
+        ----------
+        at : slice or array, optional
+            Which rows; all by default.
+        """
         return np.frombuffer(b"".join(self._column("digest", at)), np.uint8).reshape(-1, 32)
 
     def sizes(self, at: Rows | None = None) -> npt.NDArray[np.int32]:
@@ -157,7 +185,18 @@ class ShardedFeatures:
         return np.array([self._column(name, at) for name in ("width", "height")], np.int32).T
 
     def failures(self, most: int | None = None) -> Iterator[tuple[str, str, str]]:
-        """Yield name, reason and detail of images without features, in order; of so many at most."""
+        """Yield name, reason and detail of images without features, in order.
+
+        Parameters
+        ----------
+        most : int, optional
+            Of how many at most.
+
+        Yields
+        ------
+        tuple of str
+            Name, reason and detail.
+        """
         yield from islice(((id, reason, detail or "") for id, reason, detail in self._failed("detail")), most)
 
     def failed_labels(self) -> Iterator[tuple[str, str | None]]:
@@ -282,12 +321,29 @@ class ShardedFeatures:
 def open_features(address: str | Path) -> ShardedFeatures:
     """Open the features in a folder or at an address.
 
+    Parameters
+    ----------
+    address : str or Path
+        What `penult embed --out` wrote: a folder, or ``s3://BUCKET/PATH``.
+
+    Returns
+    -------
+    ShardedFeatures
+        The features, which are read when they are asked for.
+
     Raises
     ------
     InputError
         There are none, or they are not complete.
     DamagedFile
         The manifest or the table of shards was changed after it was written.
+
+    Examples
+    --------
+    >>> from penult.shards import open_features
+    >>> X = open_features("features")  # after penult embed photos --out features
+    >>> X.names, len(X)
+    (('colour_histogram',), 12)
     """
     output = open_output(address)
     manifest = read_manifest(output)

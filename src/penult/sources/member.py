@@ -26,7 +26,17 @@ class FileContent:
     """An image file that is in memory, to be given wherever a path can be.
 
     Bytes alone are a path, as everywhere in Python, and bytes from a stranger must never be opened as one; so those of a file
-    say what they are. Raises `InputError` for anything but bytes.
+    say what they are.
+
+    Parameters
+    ----------
+    data : bytes
+        What stands in the file.
+
+    Raises
+    ------
+    InputError
+        For anything but bytes.
 
     Examples
     --------

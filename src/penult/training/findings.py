@@ -114,7 +114,28 @@ def summarize(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Audited:
-    """What was found, the gravest kinds first, the summary that `metrics.json` has of it, and what else is to be said."""
+    """What `penult.audit` found: a sequence of `Finding`, the gravest kinds first.
+
+    A number gives one of them, the name of a kind all of it: ``found["label"]``.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Everything that was found.
+    summary : dict
+        Counts by kind, and how many of each are expected to be true, as in `metrics.json`.
+    notes : tuple of str
+        What else is to be said, such as what was not looked for.
+
+    Examples
+    --------
+    >>> import penult
+    >>> found = penult.audit("photos", backbones="colour_histogram")
+    >>> found
+    Audited(findings=2, small_class=2)
+    >>> [one.file for one in found["small_class"]]
+    ['cat', 'dog']
+    """
 
     findings: tuple[Finding, ...]
     summary: dict[str, Any]

@@ -69,7 +69,13 @@ class Run:
         return short("Run", folder=repr(str(self.folder)), accuracy="not defined" if value is None else percent(value))
 
     def to_pandas(self) -> Any:
-        """Return `oof.csv` as a `pandas.DataFrame`: each training photo, and the answer of a model that had not seen it."""
+        """Return `oof.csv` as a `pandas.DataFrame`: each training photo, and the answer of a model that had not seen it.
+
+        Raises
+        ------
+        MissingExtra
+            pandas is not installed.
+        """
         return read_frame(self.folder / "oof.csv")
 
     def _repr_html_(self) -> str:
