@@ -171,3 +171,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     return UnknownName(
         _("unknown {kind} {more!r}; {hint}", kind=kind, more=name if len(name) <= _MOST else name[:_MOST] + "...", hint=hint)
     )
+
+
+
+def what_and_cure(error: BaseException) -> tuple[str, str]:
+    """Return what an error says before its first semicolon, and what behind it, in whatever language it was made."""
+    said = str(error)
+    ends = [at for sign in ("; ", "\uff1b") if (at := said.find(sign)) >= 0]
+    return (said, "") if not ends else (said[: min(ends)], said[min(ends) + 1 :].lstrip())

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from penult.backbones import onnx_guard
 from penult.backbones.image_statistics import HISTOGRAM_DIGEST, WIDTH, color_histogram
 from penult.errors import DamagedFile, InputError, unknown
+from penult.i18n import N_, _
 from penult.pixels.recipe import CROP_MODES, CROP_ROUNDINGS, DEPTHS, Recipe
 
 Pooling = Literal["mean", "mean+max", "stages", "none"]
@@ -81,8 +82,10 @@ class StoredGraph:
         """Return the bytes. Raises `InputError` for a recipe that these bytes were not made for."""
         if _in_graph(recipe) != _in_graph(self.recipe) or classifier:
             raise InputError(
-                "the preprocessing of a saved graph is fixed: its size, mean, std and channels cannot change, and "
-                "it has no classifier; use the backbone by its name instead."
+                _(
+                    "the preprocessing of a saved graph is fixed: its size, mean, std and channels cannot change, and "
+                    "it has no classifier; use the backbone by its name instead."
+                )
             )
         return self.graph
 
@@ -173,11 +176,13 @@ class Backbone:
         """
         if self.network is None:
             if classifier:
-                raise InputError(f"{self.name} has no classifier; use a network that has one.")
+                raise InputError(_("{name} has no classifier; use a network that has one.", name=self.name))
             return b""
         data = self.network(self.recipe, classifier)
         if isinstance(self.network, StoredGraph) and self.network.refused:  # from anywhere, maybe
-            raise DamagedFile(f"the graph of {self.name[:80]} cannot be used: {self.network.refused}.")
+            raise DamagedFile(
+                _("the graph of {name} cannot be used: {refused}.", name=self.name[:80], refused=self.network.refused)
+            )
         return data
 
     def with_recipe(self, **changes: Any) -> Backbone:
@@ -189,7 +194,7 @@ class Backbone:
         known = [one.name for one in fields(Recipe) if one.name != "depth"]
         for name in changes:
             if name not in known:
-                raise unknown("recipe setting", name, known)
+                raise unknown(_("recipe setting"), name, known)
         if str(changes.get("crop_mode")).startswith("squash"):
             changes = {"crop": 1.0, **changes}  # who asks for that wants to see the whole picture
         values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
@@ -223,7 +228,9 @@ class Backbone:
             return found
         histogram = cls.of_network(record, None)
         if (histogram.weights, histogram.pooling, histogram.blocks) != (HISTOGRAM_DIGEST, "none", (WIDTH,)):
-            raise InputError(f"{histogram.name} has no graph, and is not the numpy function of this penult; train again.")
+            raise InputError(
+                _("{name} has no graph, and is not the numpy function of this penult; train again.", name=histogram.name)
+            )
         return replace(histogram, function=color_histogram)
 
     @classmethod
@@ -244,7 +251,7 @@ class Backbone:
 def _check(recipe: Recipe) -> None:
     """Raise `InputError` that names every setting of `recipe` that cannot be."""
     if wrong := wrong_settings(asdict(recipe)):
-        raise InputError(f"invalid recipe: {'; '.join(wrong)}; correct it.")
+        raise InputError(_("invalid recipe: {wrong}; correct it.", wrong="; ".join(wrong)))
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:
@@ -258,34 +265,61 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     if not isinstance(facts.get("quantized", False), bool):
         wrong.append("quantized")
     if wrong:
-        raise InputError(f"invalid network record ({', '.join(wrong)}); convert the network again.")
+        raise InputError(_("invalid network record ({wrong}); convert the network again.", wrong=", ".join(wrong)))
 
 
 def _check_blocks(pooling: object, width: object, blocks: Sequence[object]) -> None:
     """Raise `InputError` unless a backbone can have this pooling, this width and these blocks."""
     if pooling not in POOLINGS:
-        raise InputError(f"invalid pooling {pooling!r}; give one of {', '.join(POOLINGS)}.")
+        raise InputError(
+            _("invalid pooling {pooling!r}; give one of {poolings}.", pooling=pooling, poolings=", ".join(POOLINGS))
+        )
     whole = [p for p in blocks if type(p) is int and p > 0]
     if not whole or len(whole) != len(blocks) or sum(whole) != width:
-        raise InputError(f"invalid parts {list(blocks)}; give whole numbers above 0 that add up to the width ({width!r}).")
+        raise InputError(
+            _(
+                "invalid parts {blocks}; give whole numbers above 0 that add up to the width ({width!r}).",
+                blocks=list(blocks),
+                width=width,
+            )
+        )
     half = len(whole) // 2
     if pooling in WITH_MAXIMA and whole[:half] != whole[half:]:
-        raise InputError(f"invalid parts {whole} with the pooling {pooling}; give the maxima the widths of the means.")
+        raise InputError(
+            _(
+                "invalid parts {whole} with the pooling {pooling}; give the maxima the widths of the means.",
+                whole=whole,
+                pooling=pooling,
+            )
+        )
     if pooling == "stages" and half != len(STRIDES):
-        raise InputError(f"invalid parts {whole} with the pooling stages, which has {2 * len(STRIDES)}; give all of them.")
+        raise InputError(
+            _(
+                "invalid parts {whole} with the pooling stages, which has {n}; give all of them.",
+                whole=whole,
+                n=2 * len(STRIDES),
+            )
+        )
 
 
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:
     """Return a phrase for every setting of a recipe that cannot be, of whatever type; those not given are not missed."""
     return [
-        f"{name}={settings[name]!r} ({wanted})"
+        f"{name}={settings[name]!r} ({_wanted(wanted)})"
         for name, (fine, wanted) in _SETTINGS.items()
         if name in settings and not fine(settings[name])
     ]
 
 
-def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: isinstance(value, str) and value in known, " or ".join([", ".join(known[:-1]), known[-1]])
+def _one_of(*known: str) -> tuple[Callable[[Any], bool], tuple[str, ...]]:
+    return lambda value: isinstance(value, str) and value in known, known
+
+
+def _wanted(wanted: str | tuple[str, ...]) -> str:
+    """Return what a setting must be: one of some names, or as a phrase says."""
+    if isinstance(wanted, str):
+        return _(wanted)
+    return _("{names} or {last}", names=", ".join(wanted[:-1]), last=wanted[-1])
 
 
 def _number(value: Any, most: float = 1e9) -> bool:
@@ -296,15 +330,15 @@ def _three(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 3 and all(_number(v) for v in value)
 
 
-_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "size": (lambda v: type(v) is int and 32 <= v <= 2048, "a whole number from 32 to 2048"),
-    "crop": (lambda v: _number(v) and 0.1 <= v <= 1, "a number from 0.1 to 1"),
+_SETTINGS: dict[str, tuple[Callable[[Any], bool], str | tuple[str, ...]]] = {
+    "size": (lambda v: type(v) is int and 32 <= v <= 2048, N_("a whole number from 32 to 2048")),
+    "crop": (lambda v: _number(v) and 0.1 <= v <= 1, N_("a number from 0.1 to 1")),
     "fit": _one_of(*CROP_MODES),  # in files
     "crop_mode": _one_of(*CROP_MODES),
     "interpolation": _one_of("bicubic", "bilinear", "nearest"),
-    "mean": (_three, "three numbers"),
-    "std": (lambda v: _three(v) and all(s > 0 for s in v), "three numbers above 0"),
+    "mean": (_three, N_("three numbers")),
+    "std": (lambda v: _three(v) and all(s > 0 for s in v), N_("three numbers above 0")),
     "channels": _one_of("rgb", "bgr"),
     "crop_rounding": _one_of(*CROP_ROUNDINGS),
-    "depth": (lambda v: type(v) is int and v in DEPTHS, "8, 10, 12, 14 or 16"),
+    "depth": (lambda v: type(v) is int and v in DEPTHS, N_("8, 10, 12, 14 or 16")),
 }

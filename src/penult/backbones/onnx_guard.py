@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from penult.i18n import _
+
 MOST = 96 << 20  # bytes of memory beyond the graph's own
 _FIELD, _DEEPEST = 150, 24  # bytes that a part costs; 24 messages in each other are seven graphs
 _SIDES = 64  # of a tensor
@@ -87,7 +89,7 @@ class _GraphWalk:
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
         """Look at one message and at all inside it."""
         if depth > _DEEPEST:
-            raise ValueError("its graphs are nested too deeply")
+            raise ValueError(_("its graphs are nested too deeply"))
         inside, plain = _INSIDE.get(kind, {}), _PLAIN.get(kind)
         sides: list[int] = []
         elsewhere = False
@@ -114,7 +116,7 @@ class _GraphWalk:
         # What a tensor in another file claims is held against that file by who reads it.
         if kind == "tensor" and not elsewhere and math.prod(sides) > 8 * (end - start):
             shape = " x ".join(str(side) for side in sides[:8])
-            raise ValueError(f"one of its tensors claims {shape} numbers and does not hold them")
+            raise ValueError(_("one of its tensors claims {shape} numbers and does not hold them", shape=shape))
 
     def _made(self, kind: str, start: int, end: int) -> dict[bytes, int]:
         """Return for each name that a node of this graph makes the number of the node."""
@@ -139,17 +141,17 @@ class _GraphWalk:
     def _known(self, name: bytes) -> None:
         """Refuse what a node takes from itself or from a later one: a ring, at which engines do not come to an end."""
         if any(scope.made.get(name, -1) >= scope.at for scope in self.scopes):
-            raise ValueError("its nodes form a cycle")
+            raise ValueError(_("its nodes form a cycle"))
 
     def _afford(self) -> None:
         if self.cost > MOST or self.unknown > _UNKNOWN:
-            raise ValueError("it has more parts than any network")
+            raise ValueError(_("it has more parts than any network"))
 
     def _refuse(self, kind: str) -> None:
         if kind == "sparse":
-            raise ValueError("it has sparse tensors; export it with dense ones")
+            raise ValueError(_("it has sparse tensors; export it with dense ones"))
         if kind == "outside" and not self.outside:
-            raise ValueError("it keeps tensors in other files; save it as one file")
+            raise ValueError(_("it keeps tensors in other files; save it as one file"))
 
     def _plain(self, kind: str, field: _Field, sides: list[int]) -> None:
         """Note the sides of a tensor and what numbers cost; refuse what reaches outside, and loops."""
@@ -159,13 +161,13 @@ class _GraphWalk:
         if kind == "tensor" and field.number == 1:
             sides.extend([field.value] if field.kind == 0 else islice(_varints(self.graph, field.start, field.end), _SIDES))
             if len(sides) >= _SIDES:
-                raise ValueError("one of its tensors has more dimensions than any network")
+                raise ValueError(_("one of its tensors has more dimensions than any network"))
         if kind == "node" and field.number == 1:
             self._known(self.graph[field.start : field.end])
         if kind == "tensor" and field.number == 14 and field.value:
             self._refuse("outside")
         if kind == "node" and field.number == 4 and self.graph[field.start : field.end] in _LOOPS:
-            raise ValueError("it has a loop of unknown length; export it without")
+            raise ValueError(_("it has a loop of unknown length; export it without"))
 
 
 def _fields(graph: bytes, at: int, end: int) -> Iterator[_Field]:
@@ -182,9 +184,9 @@ def _fields(graph: bytes, at: int, end: int) -> Iterator[_Field]:
         elif kind in {1, 5}:
             at += 8 if kind == 1 else 4
         else:
-            raise ValueError("it is not a valid ONNX graph; export it again")
+            raise ValueError(_("it is not a valid ONNX graph; export it again"))
         if at > end or number == 0:
-            raise ValueError("it is not a valid ONNX graph; export it again")
+            raise ValueError(_("it is not a valid ONNX graph; export it again"))
         yield _Field(number, kind, value, start, at)
 
 
@@ -198,7 +200,7 @@ def _varint(graph: bytes, at: int, end: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         shift += 7
-    raise ValueError("it is not a valid ONNX graph; export it again")
+    raise ValueError(_("it is not a valid ONNX graph; export it again"))
 
 
 def _varints(graph: bytes, at: int, end: int) -> Iterator[int]:

@@ -24,6 +24,7 @@ from penult.arrays import Array, row_chunks
 from penult.cluster.resources import ActorResources
 from penult.cluster.start import connect_ray
 from penult.errors import InputError, OutputError, PenultError
+from penult.i18n import _, language, set_language
 from penult.solver import Partition, PartitionedRows, Sums, placement
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ READ = 4096  # rows
 class RowActor:
     """Some partitions in one process, by their number; it computes in one thread, so that no sum depends on the cores."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: str = "en") -> None:
+        set_language(spoken)
         threadpool_limits(1)
         self._source: tuple[bytes, Any] = b"", None  # pickled, and open
         self._rows: dict[int, tuple[str, Array]] = {}  # by partition: of which source, and its rows
@@ -54,7 +56,13 @@ class RowActor:
                 return error
             except OSError as error:
                 where = socket.gethostname()
-                return InputError(f"{where} cannot read rows to learn from ({error}); put them where all machines reach them.")
+                return InputError(
+                    _(
+                        "{where} cannot read rows to learn from ({error}); put them where all machines reach them.",
+                        where=where,
+                        error=error,
+                    )
+                )
         self._given[number] = task, replace(rest, source=self._rows[number][1], offset=0)
         return None
 
@@ -145,8 +153,12 @@ def _got(ref: Any) -> Any:
     except ray.exceptions.RayActorError as error:
         said = str(error).splitlines()[0][:200]
         raise OutputError(
-            f"a process that held rows to learn from ended {RESTARTS} times ({said}); give each more memory with "
-            "--actor memory=8GB, or take more machines."
+            _(
+                "a process that held rows to learn from ended {restarts} times ({said}); give each more memory with "
+                "--actor memory=8GB, or take more machines.",
+                restarts=RESTARTS,
+                said=said,
+            )
         ) from error
     if isinstance(found, PenultError):
         raise found
@@ -178,7 +190,7 @@ def heads_on(address: str, resources: ActorResources | None = None) -> Iterator[
         kind = ray.remote(
             num_cpus=0, memory=asked.memory, max_restarts=RESTARTS, max_task_retries=-1, scheduling_strategy="SPREAD"
         )
-        actors: list[Any] = [kind(RowActor).remote() for _ in range(max(1, min(cores, asked.most or cores)))]
+        actors: list[Any] = [kind(RowActor).remote(language()) for _ in range(max(1, min(cores, asked.most or cores)))]
         found = RowActors(actors)
         with placement(found.place):
             yield found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError
+from penult.i18n import _, pgettext
 from penult.texts import parse_size
 
 _CORES = 8  # an actor hears its decoders in one thread; more cores are better used by a second actor
@@ -37,14 +38,20 @@ class ActorResources:
         names = names or tuple(_EXAMPLES)
         given: dict[str, Any] = {}
         for value in values:
-            name, _, text = value.partition("=")
+            name, _other, text = value.partition("=")
             number = parse_size(text) if name == "memory" else float(text) if _NUMBER.fullmatch(text) else None
             if name not in names or number is None:
-                examples = " or ".join(_EXAMPLES[one] for one in names)
-                raise InputError(f"--actor {value!r} is not understood here; give {examples}.")
+                examples = pgettext("between two choices", " or ").join(_EXAMPLES[one] for one in names)
+                raise InputError(
+                    _("--actor {value!r} is not understood here; give {examples}.", value=value, examples=examples)
+                )
             if number <= 0 or (name == "max" and number % 1):
                 raise InputError(
-                    f"--actor {value!r}: {name} must be above zero, and max a whole number; give one such as {name}=2."
+                    _(
+                        "--actor {value!r}: {name} must be above zero, and max a whole number; give one such as {name}=2.",
+                        value=value,
+                        name=name,
+                    )
                 )
             given[name] = int(number) if name == "max" else number
         return cls(given.get("cpus"), given.get("gpus"), given.get("memory"), given.get("max"))
@@ -77,8 +84,12 @@ def pool_for(asked: ActorResources, nodes: Sequence[Mapping[str, Any]], tasks: i
     room = sum(min(int(found.get(name, 0) / need + 1e-9) for name, need in wanted.items() if need) for found in alive)
     if room < 1:
         raise InputError(
-            f"no node of the cluster has what an actor is to get ({wanted}); the nodes have "
-            f"{[{name: found.get(name, 0) for name in wanted} for found in alive][:5]}. Give smaller numbers by --actor."
+            _(
+                "no node of the cluster has what an actor is to get ({wanted}); the nodes have {alive}. Give smaller "
+                "numbers by --actor.",
+                wanted=wanted,
+                alive=[{name: found.get(name, 0) for name in wanted} for found in alive][:5],
+            )
         )
     most = min(tasks, asked.most or tasks)
     return Pool(cpus, gpus, asked.memory, min(most, room), most)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from penult.cluster.resources import ActorResources, pool_for
 from penult.cluster.start import connect_ray, versions
 from penult.cluster.work import ActorAttempts, ShardWork, ShardWorker, block_sizes
 from penult.errors import InputError, OutputError, PenultError
+from penult.i18n import VARIABLE, _, language, set_language
 from penult.shards import Plan, Runner, ShardStatus, ShardTask
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ def ray_runner(address: str, make: MakeWorker, resources: ActorResources | None 
         with connect_ray(address) as outside:
             drive = _drive_remotely if outside else _drive
             with _errors_told():
-                for row in drive(out, tasks, make, asked):
+                for row in drive(out, tasks, make, asked, language()):
                     answer = pickle.loads(row["answer"])  # noqa: S301 - from our own actor
                     if isinstance(answer, Exception):
                         raise answer
@@ -86,15 +88,18 @@ def _errors_told() -> Iterator[None]:
         said = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip(" ^")), type(error).__name__)
         if said.startswith("ModuleNotFoundError"):
             raise InputError(
-                f"a node of the cluster has no penult ({said}); install it, in the same version, on all."
+                _("a node of the cluster has no penult ({said}); install it, in the same version, on all.", said=said)
             ) from error
-        raise OutputError(f"Ray ended the work ({said[:300]}); what is done stays: run the same command again.") from error
+        raise OutputError(
+            _("Ray ended the work ({said}); what is done stays: run the same command again.", said=said[:300])
+        ) from error
 
 
-def _drive(out: str, tasks: Sequence[ShardTask], make: MakeWorker, resources: ActorResources) -> Iterator[Rows]:
-    """Yield what became of each shard, in a process that is part of the cluster."""
+def _drive(out: str, tasks: Sequence[ShardTask], make: MakeWorker, resources: ActorResources, spoken: str) -> Iterator[Rows]:
+    """Yield what became of each shard, in a process that is part of the cluster; errors are told in the language `spoken`."""
     import ray
 
+    set_language(spoken)
     pool = pool_for(resources, ray.nodes(), len(tasks))
     log.info("%d shards on Ray: %s", len(tasks), pool)
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -111,7 +116,7 @@ def _drive(out: str, tasks: Sequence[ShardTask], make: MakeWorker, resources: Ac
             ShardActor,
             batch_size=None,
             batch_format="numpy",
-            fn_constructor_args=(out, make, pool.cpus, attempts, versions()),
+            fn_constructor_args=(out, make, pool.cpus, attempts, versions(), spoken),
             compute=ray.data.ActorPoolStrategy(
                 min_size=1, max_size=pool.most, initial_size=pool.size, max_tasks_in_flight_per_actor=2
             ),
@@ -156,7 +161,9 @@ class RemoteDriver:
 class ShardActor:
     """What Ray starts, on cores of its own; see `ShardWork` for what it does."""
 
-    def __init__(self, out: str, make: MakeWorker, cpus: float, attempts: Any, wanted: dict[str, str]) -> None:
+    def __init__(self, out: str, make: MakeWorker, cpus: float, attempts: Any, wanted: dict[str, str], spoken: str) -> None:
+        set_language(spoken)
+        os.environ[VARIABLE] = spoken  # for the processes that it starts
         take_cores(cpus)
         self._work = ShardWork(functools.partial(_make_here, make, out, wanted), RemoteAttempts(attempts))
 
@@ -185,5 +192,7 @@ class RemoteAttempts:
 
 def _make_here(make: MakeWorker, out: str, wanted: dict[str, str]) -> ShardWorker:
     if (here := versions()) != wanted:
-        raise InputError(f"this node has {here}, the command {wanted}; install the same versions on all nodes.")
+        raise InputError(
+            _("this node has {here}, the command {wanted}; install the same versions on all nodes.", here=here, wanted=wanted)
+        )
     return make(out)

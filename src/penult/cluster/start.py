@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import InputError, MissingExtra, OutputError, listed
+from penult.i18n import N_, _
 from penult.pixels.preparing import core_count
 from penult.store import disk
 
@@ -96,15 +97,21 @@ def _target(address: str) -> str:
     """Return what `ray.init` is told: "local", HOST:PORT of a cluster this machine is part of, or ray://HOST:PORT."""
     if address != LOCAL and not (address.startswith(_CLIENT) and _port(address)):
         raise InputError(
-            f"--on {address!r} is no place to run; give --on ray (this machine, or the cluster that RAY_ADDRESS names) or "
-            "--on ray://HOST:PORT, where a cluster's Ray Client server listens (port 10001)."
+            _(
+                "--on {address!r} is no place to run; give --on ray (this machine, or the cluster that RAY_ADDRESS "
+                "names) or --on ray://HOST:PORT, where a cluster's Ray Client server listens (port 10001).",
+                address=address,
+            )
         )
     target = address if address != LOCAL else os.environ.get("RAY_ADDRESS") or "local"
     if target not in {"local", "auto"} and not _host(target).startswith(_LOOPBACK) and "RAY_AUTH_MODE" not in os.environ:
         raise InputError(
-            f"whoever reaches the cluster at {_host(target)} can run programs there, unless it wants a token. Start its nodes "
-            "and this command with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN (`ray get-auth-token --generate` makes "
-            "one), or set RAY_AUTH_MODE=disabled where only trusted machines can reach it."
+            _(
+                "whoever reaches the cluster at {target} can run programs there, unless it wants a token. Start its "
+                "nodes and this command with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN (`ray get-auth-token "
+                "--generate` makes one), or set RAY_AUTH_MODE=disabled where only trusted machines can reach it.",
+                target=_host(target),
+            )
         )
     return target
 
@@ -122,7 +129,9 @@ def _ray(client: bool = False) -> Any:
     """Import Ray. Raises `MissingExtra`."""
     missing = [name for name in ("ray", "pyarrow", "pandas", *(("grpc",) if client else ())) if util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"Ray is not complete here ({listed(missing)} missing); pip install 'penult[ray]'.")
+        raise MissingExtra(
+            _("Ray is not complete here ({missing} missing); pip install 'penult[ray]'.", missing=listed(missing))
+        )
     import ray
     import ray.data
     import ray.util.client
@@ -159,7 +168,12 @@ def _initialized(ray: Any, target: str, **options: Any) -> Iterator[None]:
             raise
         said = " ".join(str(error).split())[:300]
         raise OutputError(
-            f"Ray cannot be reached at {target!r} ({said}); check that it runs there and takes this token, or give --on ray."
+            _(
+                "Ray cannot be reached at {target!r} ({said}); check that it runs there and takes this token, or give "
+                "--on ray.",
+                target=target,
+                said=said,
+            )
         ) from error
     finally:
         ray.shutdown()
@@ -209,7 +223,7 @@ def _temporary_folder() -> Iterator[Path]:
             shutil.rmtree(other, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=base))
     try:
-        with disk.FolderLock(folder, "by another process", "try again"):
+        with disk.FolderLock(folder, N_("by another process"), N_("try again")):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -219,7 +233,8 @@ def _warn_if_exposed(ray: Any) -> None:
     """Say so where the instance can be reached from elsewhere, as of a Ray that goes by other settings."""
     address = ray.util.get_node_ip_address()
     if not address.startswith(_LOOPBACK):
-        log.warning("Ray listens on %s, not on the loopback address alone, which others may reach", address)
+        told = N_("Ray listens on {address}, not on the loopback address alone, which others may reach")
+        log.warning("%s", _(told, address=address))
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from penult.errors import InternalError, OutputError, PenultError
+from penult.i18n import _
 from penult.shards import DEATHS, AttemptCounter, ShardStatus, ShardTask
 
 log = logging.getLogger(__name__)
@@ -108,4 +109,5 @@ class ShardWork:
 def _told(error: Exception, task: ShardTask) -> PenultError:
     """Return an error as it can travel: with the machine it happened on, and of a class that the other end knows."""
     kind = type(error) if isinstance(error, PenultError) else OutputError if isinstance(error, OSError) else InternalError
-    return kind(f"shard {task.name} on {socket.gethostname()} (process {os.getpid()}): {error}")
+    told = {"name": task.name, "host": socket.gethostname(), "pid": os.getpid(), "error": error}
+    return kind(_("shard {name} on {host} (process {pid}): {error}", **told))

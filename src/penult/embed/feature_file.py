@@ -16,6 +16,7 @@ from penult.embed.loop import Embedding, embed
 from penult.embed.options import EmbedOptions
 from penult.embed.remarks import at_depth
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import _
 from penult.pixels import summarize_failures
 
 
@@ -48,14 +49,14 @@ def write_features(
     and where there is none those of the images of a table that have no label. `table` says how a table is to be read; what
     there is to say of the images is added to `notes`. Raises `InputError` for an `out` that ends otherwise than HDF5 does.
     """
-    store.check_output_file(out, store.HDF5, "the feature file")
+    store.check_output_file(out, store.HDF5, _("the feature file"))
     settings, table = settings or EmbedOptions(), table or images.TableOptions()
     found, other_table = scan_images(source, table), replace(table, photos=(), all_photos=False, hints=True)
     other = found.unlabelled if test is None else images.scan_unlabelled(test, table=other_table)
     if notes is not None:
         notes += [*found.notes, *(other.notes if other else ())]
         if other is not None and test is None:
-            notes.append("the photos without a label are the data set `test`")
+            notes.append(_("the photos without a label are the data set `test`"))
     settings.tolerance.check_scan(found, other)
     n, sources, ids = len(found), list(found.sources), list(found.ids)
     if other is not None:
@@ -64,8 +65,12 @@ def write_features(
     settings.tolerance.check_failures(ids, done.failures)
     if not done.ok[:n].any():
         raise InputError(
-            f"none of the {n} images in {source} can be read: {summarize_failures(done.failures.values())}; "
-            "give images that can be read."
+            _(
+                "none of the {n} images in {source} can be read: {reasons}; give images that can be read.",
+                n=n,
+                source=source,
+                reasons=summarize_failures(done.failures.values()),
+            )
         )
     names = [i for i, ok in zip(ids, done.ok, strict=True) if ok]
     cut = int(done.ok[:n].sum())
@@ -97,8 +102,8 @@ def scan_images(source: str | Sequence[str], table: images.TableOptions) -> imag
         found = images.scan_unlabelled(source, table=table)
         if not isinstance(source, str) or not images.read_as_table(source, table):
             return found
-        return replace(found, notes=(*found.notes, f"no labels were written: {error}"))
+        return replace(found, notes=(*found.notes, _("no labels were written: {error}", error=error)))
     if found.task == "classes":
         return found
-    said = "no labels were written: photos have several, and the data set `label` has room for one"
+    said = _("no labels were written: photos have several, and the data set `label` has room for one")
     return replace(found, classes=(), notes=(*found.notes, said))

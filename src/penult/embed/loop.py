@@ -25,6 +25,7 @@ from penult.embed.streams import BackboneStream, EnginePool, open_cache
 from penult.embed.throughput import ThroughputMeter, record
 from penult.engines import Compute
 from penult.errors import PenultError, ProgressCallback, quiet
+from penult.i18n import N_, _
 from penult.pixels import Failure, Remark
 from penult.sources import reading_order
 
@@ -127,14 +128,19 @@ class Embedding:
         rows, found = cache.read(self.digests[places])  # (m, d), (m,)
         if not found.all():
             lost = places[~found]
-            log.warning("%d rows of %s vanished from the cache and are computed again", len(lost), backbone.name)
+            told = N_("{n} rows of {name} vanished from the cache and are computed again")
+            log.warning("%s", _(told, n=len(lost), name=backbone.name))
             embed([self.sources[i] for i in lost], [backbone], self.settings, compute=self.compute)
             cache.known()  # see what was written meanwhile
             rows, found = cache.read(self.digests[places])
         if not found.all():
             raise PenultError(
-                f"{int((~found).sum())} feature rows of {backbone.name} are lost: their images changed, or the "
-                "cache was emptied again, during the run; run the same command again."
+                _(
+                    "{n} feature rows of {name} are lost: their images changed, or the cache was emptied again, "
+                    "during the run; run the same command again.",
+                    n=int((~found).sum()),
+                    name=backbone.name,
+                )
             )
         return rows
 
@@ -198,8 +204,14 @@ def embed(
     ok, embedded, reused, failed = done.ok, done.embedded, done.reused, len(done.failures)
     if embedded + reused + failed != len(sources) or int(ok.sum()) != embedded + reused:
         raise PenultError(
-            f"{len(sources)} images came in, {embedded} embedded + {reused} reused + {failed} failed went out: a bug "
-            "in penult, nothing was learnt from them; report it, please."
+            _(
+                "{sources} images came in, {embedded} embedded + {reused} reused + {failed} failed went out: a bug in "
+                "penult, nothing was learnt from them; report it, please.",
+                sources=len(sources),
+                embedded=embedded,
+                reused=reused,
+                failed=failed,
+            )
         )
     seconds = time.perf_counter() - began
     return Embedding(

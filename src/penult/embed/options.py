@@ -11,8 +11,10 @@ from typing import TypeVar
 from penult import engines, pixels, store
 from penult.backbones import Backbone
 from penult.errors import InputError, TooManyBad
+from penult.i18n import _
 from penult.images import ImageSet, ImageStream, quoted, skipped_notes
 from penult.pixels import Failure, FailureLog
+from penult.texts import printable
 
 MOST_PIXELS = pixels.MAX_SIDE**2
 Cache = TypeVar("Cache", store.FeatureCache, store.BlobCache)
@@ -39,7 +41,9 @@ class Tolerance:
             return cls(strict=strict)
         found = _LIMIT.fullmatch(limit.strip())
         if found is None or (found[1] and float(found[1]) > 100):
-            raise InputError(f"--max-bad {limit!r} is not a share or number of images; use one such as 5% or 20.")
+            raise InputError(
+                _("--max-bad {limit!r} is not a share or number of images; use one such as 5% or 20.", limit=limit)
+            )
         if found[1]:
             return cls(share=float(found[1]) / 100, strict=strict)
         return cls(count=int(found[2]), strict=strict)
@@ -48,29 +52,45 @@ class Tolerance:
         """Raise `TooManyBad` where `strict`, if the scan of these sets passed over something that could be an image."""
         passed = [note for found in sets if found is not None for note in skipped_notes(found)]
         if self.strict and passed:
-            raise TooManyBad(f"{'; '.join(passed)}. Fix these, or leave --strict out; nothing was computed.")
+            raise TooManyBad(_("{passed}. Fix these, or leave --strict out; nothing was computed.", passed="; ".join(passed)))
 
-    def check_failures(self, names: Sequence[str], failures: Mapping[int, Failure], more: str = "") -> None:
-        """Raise `TooManyBad` if too many of the images of these names (n,) failed; `more` says where they are listed."""
+    def check_failures(self, names: Sequence[str], failures: Mapping[int, Failure], listing: str | Path = "") -> None:
+        """Raise `TooManyBad` if too many of the images of these names (n,) failed; `listing` is the file that lists them."""
         log = FailureLog()
         log.add(names, failures)
-        self.check_log(log, more)
+        self.check_log(log, listing)
 
-    def check_log(self, log: FailureLog, more: str = "") -> None:
+    def check_log(self, log: FailureLog, listing: str | Path = "") -> None:
         """Do what `check_failures` does for images that were counted one part after the other."""
         if log.failed > self._most(log.images):
-            which = f"{quoted([name for name, _ in log.named], log.failed)}{more}. {log.summary()}"
+            told = {"names": quoted([name for name, _other in log.named], log.failed), "reasons": log.summary()}
+            which = _("{names}. {reasons}", **told)
+            if listing:
+                which = _("{names} (all of them: {listing}). {reasons}", listing=printable(listing), **told)
             self.check_count(log.failed, log.images, which)
 
     def check_count(self, bad: int, n: int, which: str) -> None:
         """Raise `TooManyBad` if `bad` of n images are too many; `which` they are, and why, ends the sentence."""
         if bad <= self._most(n):
             return
+        told = {"bad": bad, "n": n, "share": f"{100 * bad / n:.3g}", "which": which}
+        if self.strict:
+            raise TooManyBad(
+                _(
+                    "{bad} of {n} images ({share}%) cannot be read (--strict allows none): {which}. Repair or remove them, or "
+                    "allow more; features computed so far are kept.",
+                    **told,
+                )
+            )
         asked = f"{100 * self.share:g}%" if self.count is None else str(self.count)
-        limit = "--strict allows none" if self.strict else f"--max-bad {asked} allows {int(self._most(n))}"
         raise TooManyBad(
-            f"{bad} of {n} images ({100 * bad / n:.3g}%) cannot be read ({limit}): "
-            f"{which}. Repair or remove them, or allow more; features computed so far are kept."
+            _(
+                "{bad} of {n} images ({share}%) cannot be read (--max-bad {asked} allows {most}): {which}. Repair or remove "
+                "them, or allow more; features computed so far are kept.",
+                asked=asked,
+                most=int(self._most(n)),
+                **told,
+            )
         )
 
     def _most(self, n: int) -> float:
@@ -104,8 +124,12 @@ class EmbedOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.max_pixels <= MOST_PIXELS:
             raise InputError(
-                f"a limit of {self.max_pixels} pixels is out of range; give --max-pixels (max_pixels in Python) a whole "
-                f"number from 1 to {MOST_PIXELS:,}."
+                _(
+                    "a limit of {max_pixels} pixels is out of range; give --max-pixels (max_pixels in Python) a whole "
+                    "number from 1 to {most_pixels:,}.",
+                    max_pixels=self.max_pixels,
+                    most_pixels=MOST_PIXELS,
+                )
             )
 
     @property
@@ -144,7 +168,7 @@ class EmbedOptions:
     def _open(self, kind: Callable[..., Cache], facts: Mapping[str, str]) -> Cache:
         folder = self.folder
         if folder is None and self.cache is not False:
-            store.warn_not_cached("no cache folder is known, because this user has no home folder")
+            store.warn_not_cached(_("no cache folder is known, because this user has no home folder"))
         if self.cache_optional:
             return kind(folder, facts, lambda error: True)
         return kind(folder, facts) if self.chosen else kind(folder, facts, store.is_permanent)

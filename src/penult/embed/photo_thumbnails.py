@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from penult import pixels, store
 from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
+from penult.i18n import _
 from penult.pixels import FULL_DEPTH, Failure, Recipe
 from penult.sources import reading_order
 
@@ -92,7 +93,7 @@ class PhotoThumbnails:
                 if one.failure is not None:
                     self.failures[n] = one.failure
                 elif one.digest != self._digests[n].tobytes():
-                    self.failures[n] = Failure("unreadable file", "it was changed meanwhile")
+                    self.failures[n] = Failure("unreadable file", _("it was changed meanwhile"))
                 progress("thumbnails", done, len(numbers))
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from penult import system
 from penult.errors import InputError, MissingExtra
+from penult.i18n import N_, _
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Accelerator:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-_AGAIN = "pip uninstall -y onnxruntime onnxruntime-gpu onnxruntime-directml, then "  # they overwrite each other's files
+_CLEAN = "pip uninstall -y onnxruntime onnxruntime-gpu onnxruntime-directml"  # they overwrite each other's files
 ACCELERATORS = {
     "cuda": Accelerator(
         "CUDAExecutionProvider",
@@ -56,11 +57,11 @@ ACCELERATORS = {
     ),
     "coreml": Accelerator(
         "CoreMLExecutionProvider",
-        "pip install 'penult[gpu]' on a Mac",
+        N_("pip install 'penult[gpu]' on a Mac"),
         32,
         options={"ModelFormat": "MLProgram", "RequireStaticInputShapes": "1"},
     ),
-    "dml": Accelerator("DmlExecutionProvider", "pip install onnxruntime-directml on Windows", 32),
+    "dml": Accelerator("DmlExecutionProvider", N_("pip install onnxruntime-directml on Windows"), 32),
     # ONNX Runtime on the processor: for tests, OpenVINO is faster.
     "onnxruntime-cpu": Accelerator("CPUExecutionProvider", "pip install onnxruntime", 4, precisions=("f32", "f16")),
 }
@@ -115,7 +116,7 @@ def gpu() -> bool:
         return False
     why = cuda_failure()
     if why:
-        log.warning("an NVIDIA GPU was found but cannot be used, so the processor is used: %s", why)
+        log.warning("%s", _("an NVIDIA GPU was found but cannot be used, so the processor is used: {why}", why=why))
     return not why
 
 
@@ -137,7 +138,7 @@ def cuda_failure() -> str:
         finally:
             ort.set_default_logger_severity(2)
         if providers[0] not in session.get_providers():
-            return _missing_library() or "CUDA or cuDNN cannot be loaded"
+            return _missing_library() or _("CUDA or cuDNN cannot be loaded")
         session.run(None, {"x": np.ones(1, np.float32)})
     except Exception as error:  # a library that is broken raises what it likes
         return one_line(error)
@@ -159,25 +160,44 @@ def check(device: str) -> None:
     """Raise `MissingExtra` without onnxruntime, `InputError` where it cannot compute on this device."""
     one = ACCELERATORS[device]
     if not installed():
-        raise MissingExtra(f"device {device} needs ONNX Runtime: {one.cure}; or use --device cpu (or auto).")
+        raise MissingExtra(
+            _("device {device} needs ONNX Runtime: {cure}; or use --device cpu (or auto).", device=device, cure=_(one.cure))
+        )
     try:
         ort = load()
     except ImportError as error:
         raise InputError(
-            f"device {device}: the installed onnxruntime cannot be imported ({one_line(error)}); {_AGAIN}{one.cure}; "
-            "or use --device cpu (or auto)."
+            _(
+                "device {device}: the installed onnxruntime cannot be imported ({error}); {clean}, then {cure}; or use "
+                "--device cpu (or auto).",
+                device=device,
+                error=one_line(error),
+                clean=_CLEAN,
+                cure=_(one.cure),
+            )
         ) from error
     if one.provider not in ort.get_available_providers():
         raise InputError(
-            f"device {device}: the installed onnxruntime {ort.__version__} has no {one.provider}; "
-            f"{_AGAIN}{one.cure}; or use --device cpu (or auto)."
+            _(
+                "device {device}: the installed onnxruntime {version} has no {provider}; {clean}, then {cure}; or use "
+                "--device cpu (or auto).",
+                device=device,
+                version=ort.__version__,
+                provider=one.provider,
+                clean=_CLEAN,
+                cure=_(one.cure),
+            )
         )
     if device == "cuda" and not driver():
-        raise InputError("device cuda: no NVIDIA driver is loaded; install it, or use --device cpu (or auto).")
+        raise InputError(_("device cuda: no NVIDIA driver is loaded; install it, or use --device cpu (or auto)."))
     if device == "cuda" and (why := cuda_failure()):
         raise InputError(
-            f"device cuda: ONNX Runtime cannot use the GPU ({why}); CUDA and cuDNN come with {one.cure}, a driver that is too "
-            "old must be updated; or use --device cpu (or auto)."
+            _(
+                "device cuda: ONNX Runtime cannot use the GPU ({why}); CUDA and cuDNN come with {cure}, a driver that "
+                "is too old must be updated; or use --device cpu (or auto).",
+                why=why,
+                cure=one.cure,
+            )
         )
 
 
@@ -187,7 +207,7 @@ def gpu_name() -> str:
         for line in about.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("Model:"):
                 return line.partition(":")[2].strip()
-    return "an NVIDIA GPU"
+    return _("an NVIDIA GPU")
 
 
 def gpu_status() -> str:

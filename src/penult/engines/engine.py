@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from penult import store
 from penult.backbones import Backbone
 from penult.errors import DamagedFile, InputError, OutputError
+from penult.i18n import _
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +131,14 @@ def check_batch(batch: NDArray[Any], size: int, name: str) -> None:
     wanted = (size, size, 3)
     if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != wanted:
         raise InputError(
-            f"{name} takes uint8 images of shape (b, {size}, {size}, 3), not {batch.dtype} {batch.shape}; "
-            "prepare them by its recipe first."
+            _(
+                "{name} takes uint8 images of shape (b, {size}, {size}, 3), not {dtype} {shape}; prepare them by its "
+                "recipe first.",
+                name=name,
+                size=size,
+                dtype=batch.dtype,
+                shape=batch.shape,
+            )
         )
 
 
@@ -203,7 +210,7 @@ class NumpyEngine:
 
     def __init__(self, backbone: Backbone, batch: int):
         if backbone.function is None:
-            raise InputError(f"{backbone.name} is a graph and not a numpy function; take the engine openvino.")
+            raise InputError(_("{name} is a graph and not a numpy function; take the engine openvino.", name=backbone.name))
         self.batch, self.width, self.images = batch, backbone.width, 0
         self.throughput = Throughput()
         self._backbone, self._function = backbone, backbone.function

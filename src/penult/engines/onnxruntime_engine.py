@@ -24,6 +24,7 @@ from penult.engines import float16, openvino_engine
 from penult.engines.devices import ACCELERATORS, load, one_line
 from penult.engines.engine import CompiledCache, Compute, GraphEngine, Pixels, Result
 from penult.errors import InputError
+from penult.i18n import _
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,13 @@ class OnnxRuntimeSession:
                     self._open(self._smaller(self.size, error))
                     continue
             if self.precision == "f16" and not np.isfinite(made).all():
-                raise InputError(f"{self.backbone.name} overflows in float16; use --precision f32 on {self.device}.")
+                raise InputError(
+                    _(
+                        "{name} overflows in float16; use --precision f32 on {device}.",
+                        name=self.backbone.name,
+                        device=self.device,
+                    )
+                )
             vectors[start : start + len(part)] = made
             start += len(part)
         return vectors
@@ -113,23 +120,37 @@ class OnnxRuntimeSession:
                 if out_of_memory(error):
                     size = self._smaller(size, error)
                 elif size > 1:  # a graph that hard-codes a batch of 1 inside
-                    log.warning("%s runs one image at a time, not %d: %s", self.backbone.name, size, one_line(error))
+                    why = one_line(error)
+                    told = _("{name} runs one image at a time, not {n}: {why}", name=self.backbone.name, n=size, why=why)
+                    log.warning("%s", told)
                     size = 1
                 else:
-                    cure = "--device cpu" if self.precision == "f32" else "--precision f32, or --device cpu"
+                    cure = "--device cpu" if self.precision == "f32" else _("--precision f32, or --device cpu")
                     raise InputError(
-                        f"ONNX Runtime cannot run {self.backbone.name} on {self.device} ({one_line(error)}); use {cure}."
+                        _(
+                            "ONNX Runtime cannot run {name} on {device} ({error}); use {cure}.",
+                            name=self.backbone.name,
+                            device=self.device,
+                            error=one_line(error),
+                            cure=cure,
+                        )
                     ) from error
 
     def _smaller(self, size: int, error: Exception) -> int:
         """Return how many images to try next. Raises `InputError` where it was one."""
         if size == 1:
             raise InputError(
-                f"{self.backbone.name}: the memory of {self.device} is too small for a single image; "
-                "end what else uses it, or run it on the processor with --device cpu."
+                _(
+                    "{name}: the memory of {device} is too small for a single image; end what else uses it, or run it "
+                    "on the processor with --device cpu.",
+                    name=self.backbone.name,
+                    device=self.device,
+                )
             ) from error
-        log.warning("%s: the memory is too small, %d images at once from now on", self.backbone.name, (size + 1) // 2)
-        return (size + 1) // 2
+        half = (size + 1) // 2
+        told = _("{name}: the memory is too small, {n} images at once from now on", name=self.backbone.name, n=half)
+        log.warning("%s", told)
+        return half
 
     def _prepare(self, size: int) -> None:
         """Open a session, bind its arrays, and run it: memory that is too small shows, kernels and CUDA graphs are ready."""
@@ -144,7 +165,7 @@ class OnnxRuntimeSession:
         self._binding.bind_ortvalue_input(self._session.get_inputs()[0].name, self._pixels)
         shape = self._session.get_outputs()[0].shape  # static: every run writes to the same place
         if any(type(n) is not int for n in shape) or shape[0] != size:
-            raise ValueError(f"{size} images give an output of shape {shape}")
+            raise ValueError(_("{n} images give an output of shape {shape}", n=size, shape=shape))
         self._vectors = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, place, 0)
         self._binding.bind_ortvalue_output(self.output, self._vectors)
         self.shape = tuple(shape[1:])
@@ -153,7 +174,7 @@ class OnnxRuntimeSession:
         noise[1:] = 255 - noise[1:]
         again = np.nan_to_num(self._run(noise)[0])
         if not np.allclose(again, first, rtol=0.01, atol=0.01 * float(np.abs(first).max())):
-            raise ValueError("it mixes the images of a batch")
+            raise ValueError(_("it mixes the images of a batch"))
 
     def _opened(self, size: int) -> Any:
         """Return the session for `size` images; on CUDA as one CUDA graph where the network can be captured."""
@@ -189,7 +210,7 @@ def _session(graph: bytes, provider: str, options: Mapping[str, str], size: int)
     providers.setdefault("CPUExecutionProvider", {})
     session = ort.InferenceSession(graph, settings, providers=list(providers.items()), enable_fallback=0)
     if provider not in session.get_providers():
-        raise RuntimeError(f"{provider} could not be opened")
+        raise RuntimeError(_("{provider} could not be opened", provider=provider))
     return session
 
 

@@ -27,6 +27,7 @@ from penult.backbones import Backbone
 from penult.engines.devices import cpu_name
 from penult.engines.engine import CompiledCache, Compute, GraphEngine, PendingBatch, Pixels, Result
 from penult.errors import DamagedFile
+from penult.i18n import _
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +106,13 @@ def _refuse_endless(model: Any, name: str) -> None:
             shape = output.get_partial_shape()
             if shape.is_dynamic or math.prod(shape.to_shape()) > _MOST_NUMBERS:
                 raise DamagedFile(
-                    f"the graph of {name} cannot be used: its node {node.get_friendly_name()[:80]!r} gives {shape} numbers, "
-                    "which is no fixed size, or does not fit into memory; take a smaller network."
+                    _(
+                        "the graph of {name} cannot be used: its node {node!r} gives {shape} numbers, "
+                        "which is no fixed size, or does not fit into memory; take a smaller network.",
+                        name=name,
+                        node=node.get_friendly_name()[:80],
+                        shape=shape,
+                    )
                 )
 
 
@@ -119,13 +125,18 @@ def read(backbone: Backbone, output: str) -> Any:
         model.reshape([1, size, size, 3])
     except RuntimeError as error:
         said = " ".join(str(error).split())[:400]
-        raise DamagedFile(f"the graph of {backbone.name} cannot be used: {said}") from error
+        raise DamagedFile(_("the graph of {name} cannot be used: {said}", name=backbone.name, said=said)) from error
     _refuse_endless(model, backbone.name)
     width = backbone.width if output == "features" else backbone.map_channels
     if model.outputs[0].shape[1] != width:
         raise DamagedFile(
-            f"the graph of {backbone.name} gives {model.outputs[0].shape[1]} numbers for an image "
-            f"where its record says {width}; one of the two was changed."
+            _(
+                "the graph of {name} gives {columns} numbers for an image where its record says {width}; one of the "
+                "two was changed.",
+                name=backbone.name,
+                columns=model.outputs[0].shape[1],
+                width=width,
+            )
         )
     return model
 

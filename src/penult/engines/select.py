@@ -12,6 +12,7 @@ from penult.engines.engine import CompiledCache, Compute, Engine, NumpyEngine
 from penult.engines.onnxruntime_engine import OnnxRuntimeEngine
 from penult.engines.openvino_engine import OpenVinoEngine, float_precisions, int_precisions
 from penult.errors import InputError, unknown
+from penult.i18n import _
 
 BATCH = 16  # images handed over at once: enough that handing over costs nothing, few enough that little is lost
 _DEVICES = ("auto", "cpu", "cuda", "coreml", "dml")
@@ -47,24 +48,32 @@ def resolve(device: str = "auto", precision: str = "auto", backbones: Sequence[B
     if precision == "auto":
         return Compute("cpu", float_precisions()[0])
     if precision not in float_precisions():
-        raise InputError(f"this processor does not compute in {precision}; use --precision f32 (or auto).")
+        raise InputError(
+            _("this processor does not compute in {precision}; use --precision f32 (or auto).", precision=precision)
+        )
     return Compute("cpu", precision)
 
 
 def _in_8_bits(device: str, precision: str, graphs: Sequence[Backbone]) -> Compute:
     """Return ("cpu", "int8"); graphs that are not quantised yet are welcome where that was asked for by name."""
     if device not in {"auto", "cpu"}:
-        raise InputError(f"penult does not compute in int8 on {device}; use --device cpu, or --precision auto.")
+        raise InputError(
+            _("penult does not compute in int8 on {device}; use --device cpu, or --precision auto.", device=device)
+        )
     if other := [b.name for b in graphs if not b.quantized and precision == "auto"]:
-        raise InputError(f"{', '.join(other)} is not quantised and others are; use --precision int8 for all.")
+        raise InputError(_("{other} is not quantised and others are; use --precision int8 for all.", other=", ".join(other)))
     if precision not in {"auto", "int8"}:
         names = ", ".join(b.name for b in graphs if b.quantized)
         raise InputError(
-            f"{names} was quantised for this model and computes in int8 only; leave --precision {precision} out, or train "
-            "again with it."
+            _(
+                "{names} was quantised for this model and computes in int8 only; leave --precision {precision} out, "
+                "or train again with it.",
+                names=names,
+                precision=precision,
+            )
         )
     if "int8" not in int_precisions():
-        raise InputError("this processor does not compute in int8; use --precision auto.")
+        raise InputError(_("this processor does not compute in int8; use --precision auto."))
     return Compute("cpu", "int8")
 
 
@@ -82,7 +91,12 @@ def _accelerated(device: str, precision: str) -> str:
     has = ACCELERATORS[device].precisions
     if precision != "auto" and precision not in has:
         raise InputError(
-            f"penult does not compute in {precision} on {device}; use --precision auto ({has[0]}), or --device cpu."
+            _(
+                "penult does not compute in {precision} on {device}; use --precision auto ({has}), or --device cpu.",
+                precision=precision,
+                device=device,
+                has=has[0],
+            )
         )
     return has[0] if precision == "auto" else precision
 
@@ -128,11 +142,11 @@ def open_engine(
     """
     compute = resolve(device, precision, [backbone])
     if compute.precision == "int8" and not backbone.quantized:
-        raise InputError(f"{backbone.name} is not quantised; `embed` does it, or use --precision auto.")
+        raise InputError(_("{name} is not quantised; `embed` does it, or use --precision auto.", name=backbone.name))
     if batch is not None and batch < 1:
-        raise InputError(f"a batch size of {batch} was asked for; it must be at least 1.")
+        raise InputError(_("a batch size of {batch} was asked for; it must be at least 1.", batch=batch))
     if output != "features" and not (output == "maps" and backbone.has_maps):
-        raise InputError(f"{backbone.name} has no output {output!r}; ask for features.")
+        raise InputError(_("{name} has no output {output!r}; ask for features.", name=backbone.name, output=output))
     name = engine_name(backbone, compute.device)
     if name == "numpy":
         return NumpyEngine(backbone, batch or BATCH)

@@ -19,6 +19,7 @@ from penult.estimators import inputs
 from penult.fit import build_head, group_copies, head_for_labels, label_columns, learn, learn_labels, to_bundle
 from penult.heads.given_labels import class_labels, group_codes
 from penult.heads.weights import row_weights
+from penult.i18n import _
 from penult.pixels import MAX_PIXELS
 from penult.progress import progress_bar
 
@@ -127,12 +128,17 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = group_codes(groups, len(images))
         if len(classes) < 2:
             raise InputError(
-                f"there is only one class, {str(classes[0])!r}; add images of another: a classifier needs two or more."
+                _(
+                    "there is only one class, {classes!r}; add images of another: a classifier needs two or more.",
+                    classes=str(classes[0]),
+                )
             )
         self.classes_ = classes
         if weight is not None and not (of_classes := np.bincount(codes, weight, len(classes))).all():
             name = str(classes[of_classes.argmin()])
-            raise InputError(f"every image of the class {name!r} has the weight 0; give some a weight, or leave them out.")
+            raise InputError(
+                _("every image of the class {name!r} has the weight 0; give some a weight, or leave them out.", name=name)
+            )
         networks = inputs.networks(self)
         blocks = sum((b.blocks for b in networks), ())
         head = build_head(self.head, classes, blocks, self.class_weight, self.random_state)

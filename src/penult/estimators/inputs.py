@@ -13,7 +13,9 @@ from penult import pixels, zoo
 from penult.backbones import Backbone
 from penult.embed import Embedding, EmbedOptions
 from penult.errors import InputError
+from penult.i18n import _, ngettext
 from penult.pixels import summarize_failures, views_to_crop_mode
+from penult.texts import enumeration
 
 _SHOWN = 5
 
@@ -44,7 +46,9 @@ def networks(estimator: Any) -> tuple[Backbone, ...]:
     changes: dict[str, Any] = {} if crop_mode is None else {"crop_mode": crop_mode}
     several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not several or not all(isinstance(name, str) for name in several):
-        raise InputError(f"the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.")
+        raise InputError(
+            _("the backbones are {names!r}; give the name of one network, or a list of names, such as 'lite'.", names=names)
+        )
     more = {"cache": estimator.cache_dir, "recipe": estimator.recipe, **changes}
     return tuple(zoo.find_backbone(n, estimator.pooling, **more) for n in zoo.expand(several))
 
@@ -53,16 +57,24 @@ def images(X: Any) -> list[Any]:
     """Return X as a list of one image or more, as `pixels.image_list` does."""
     several = pixels.image_list(X)
     if not several:
-        raise InputError("there are no images: found array with 0 samples; give a list of one image or more.")
+        raise InputError(_("there are no images: found array with 0 samples; give a list of one image or more."))
     return several
 
 
 def readable(done: Embedding, images: Sequence[Any]) -> NDArray[np.float32]:
     """Return the features; scikit-learn's contract has no place for a missing row, so an unreadable image raises."""
     if done.failures:
-        bad = [f"{pixels.image_name(i, images[i])} ({f.reason})" for i, f in sorted(done.failures.items())]
-        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        count, them = ("1 image", "it") if len(bad) == 1 else (f"{len(bad)} images", "them")
-        why = summarize_failures(done.failures.values())
-        raise InputError(f"{count} cannot be read: {', '.join(bad[:_SHOWN])}{more}; leave {them} out, or fix {them}: {why}.")
+        bad = [f"{pixels.image_name(i, images[i])} ({_(f.reason)})" for i, f in sorted(done.failures.items())]
+        names = enumeration(bad[:_SHOWN])
+        if len(bad) > _SHOWN:
+            names = _("{names} and {n:,} more", names=names, n=len(bad) - _SHOWN)
+        raise InputError(
+            ngettext(
+                "{n} image cannot be read: {names}; leave it out, or fix it: {why}.",
+                "{n} images cannot be read: {names}; leave them out, or fix them: {why}.",
+                len(bad),
+                names=names,
+                why=summarize_failures(done.failures.values()),
+            )
+        )
     return done.features()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.errors import InputError
 from penult.heads.methods import CANDIDATES, check_head, find_head, head_names, make_head
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.heads.sampling import sample_rows
@@ -27,8 +28,12 @@ def wrap(estimator: Any, **params: Any) -> Any:
     """
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
         raise InputError(
-            f"{estimator!r} is not a scikit-learn classifier; give the name of a head ({', '.join(head_names())}) "
-            "or an estimator with fit and get_params"
+            _(
+                "{estimator!r} is not a scikit-learn classifier; give the name of a head ({head_names}) or an "
+                "estimator with fit and get_params",
+                estimator=estimator,
+                head_names=", ".join(head_names()),
+            )
         )
     from penult.heads.head import Head
     from penult.heads.wrapped import Wrapped

@@ -13,6 +13,7 @@ import numpy as np
 
 from penult.arrays import Array, default_errors
 from penult.errors import InputError
+from penult.i18n import _
 
 COLDEST, HOTTEST = 1e-3, 1e3
 AT_ONCE = 1 << 14  # logits up to which they are tried at all temperatures in one go
@@ -199,4 +200,6 @@ def check_clip(clip: Any, k: int) -> None:
     if clip is None or (isinstance(clip, str) and clip == "auto"):
         return
     if not isinstance(clip, int | float | np.number) or not 0 <= clip < 1 / k:
-        raise InputError(f"clip is {clip}; with {k} classes give a number from 0 to below {1 / k:.3g}")
+        raise InputError(
+            _("clip is {clip}; with {k} classes give a number from 0 to below {most:.3g}", clip=clip, k=k, most=1 / k)
+        )

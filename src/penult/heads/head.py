@@ -25,6 +25,7 @@ from penult.heads.scoring_mixin import ScoringMixin, in_memory
 from penult.heads.streamed_task import checked_labels, numbered, open_stream
 from penult.heads.task import Task, folds_of, inner_folds, row_groups
 from penult.heads.weights import check_each_has_weight, check_weighs_rows, class_weights, plain_weights, row_weights
+from penult.i18n import _
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -144,7 +145,7 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return a search, and of each fold's rows the probabilities (n, k) and the settings that the other folds choose."""
         proba, choices, learnt = np.full((len(task.codes), task.k), np.nan), [], task.sample_weight > 0
         outside = np.ones(len(task.codes), bool)  # rows that no fold holds out
-        for _, held in task.folds or ():
+        for _other, held in task.folds or ():
             outside[held] = False
         with threads(task.source):
             search = self.search(task)
@@ -213,8 +214,11 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         k = len(self.classes_)
         if k < 2:
             raise InputError(
-                f"all {len(codes)} rows are of one class, {self.classes_.tolist()[0]!r}; "
-                "add rows of another: a classifier needs at least two classes"
+                _(
+                    "all {n} rows are of one class, {name!r}; add rows of another: a classifier needs at least two classes",
+                    n=len(codes),
+                    name=self.classes_.tolist()[0],
+                )
             )
         calibration.check_clip(self.clip, k)
         return k
@@ -223,8 +227,13 @@ class Head(ScoringMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the sample of rows that do not fit in memory, and the stream of all of them."""
         if not self.streams:
             raise InputError(
-                f"the head {type(self).name} learns in memory, and {X.shape[0]:,} rows of {X.shape[1]:,} numbers do not fit; "
-                "use blend, logistic or lda, allow more memory, or give it a sample of the rows."
+                _(
+                    "the head {name} learns in memory, and {rows:,} rows of {columns:,} numbers do not fit; use "
+                    "blend, logistic or lda, allow more memory, or give it a sample of the rows.",
+                    name=type(self).name,
+                    rows=X.shape[0],
+                    columns=X.shape[1],
+                )
             )
         self.classes_, every = checked_labels(X, y)
         check_classification_targets(self.classes_)

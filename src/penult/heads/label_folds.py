@@ -9,24 +9,34 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array
 from penult.errors import InputError
+from penult.i18n import _
 
 
 def check_label_matrix(Y: Any, n: int) -> Array:
     """Return Y as numbers (n, L) of 0, 1 and NaN. Raises InputError for other shapes and values."""
     if Y is None:
-        raise InputError("MultiLabelHead requires y to be passed, but the target y is None; give a row of 0 and 1 a photo.")
+        raise InputError(_("MultiLabelHead requires y to be passed, but the target y is None; give a row of 0 and 1 a photo."))
     try:
         Y = np.asarray(Y, np.float64)
     except (TypeError, ValueError):
-        raise InputError("Y holds other things than numbers; give a matrix of 0, 1, and NaN where it is not known.") from None
+        raise InputError(
+            _("Y holds other things than numbers; give a matrix of 0, 1, and NaN where it is not known.")
+        ) from None
     if Y.ndim != 2 or len(Y) != n or not Y.shape[1]:
-        raise InputError(f"{n} photos but labels of the shape {Y.shape}; give one row a photo and one column a label.")
+        raise InputError(
+            _("{n} photos but labels of the shape {shape}; give one row a photo and one column a label.", n=n, shape=Y.shape)
+        )
     odd = np.isfinite(Y) & (Y != 0) & (Y != 1) | np.isinf(Y)
     if odd.any():
         row, column = (int(found[0]) for found in np.nonzero(odd))
         raise InputError(
-            f"Y holds {Y[row, column]:g} (row {row}, column {column}); give 1 for a photo with the label, 0 without it, "
-            "and NaN where that is not known."
+            _(
+                "Y holds {y:g} (row {row}, column {column}); give 1 for a photo with the label, 0 without it, and NaN "
+                "where that is not known.",
+                y=Y[row, column],
+                row=row,
+                column=column,
+            )
         )
     return np.asarray(Y)
 
@@ -51,7 +61,9 @@ def label_folds(Y: Any, groups: Any = None, folds: int = 5, seed: int = 0, weigh
     units = np.arange(len(Y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     count = int(units.max()) + 1 if len(units) else 0
     if count < 2:
-        raise InputError(f"{len(Y)} photos in {count} group: folds need at least two; add photos, or give other groups.")
+        raise InputError(
+            _("{n} photos in {count} group: folds need at least two; add photos, or give other groups.", n=len(Y), count=count)
+        )
     counted = np.ones(len(Y)) if weight is None else weight
     table, sizes = np.zeros((count, Y.shape[1])), np.bincount(units, counted)  # (u, L), (u,)
     np.add.at(table, units, rarer(Y, counted) * counted[:, None])

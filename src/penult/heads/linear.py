@@ -13,6 +13,7 @@ from penult.errors import InputError
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.spaces import Space
 from penult.heads.task import Task
+from penult.i18n import _
 from penult.solver import Loss, Problems, solve
 
 STEP = 1.0  # decades of the coarse grid
@@ -44,13 +45,13 @@ class LinearSearch:
             flat = coef.reshape(-1, coef.shape[-1])
             margins = (space.X.matvec(flat[:, :-1]) + flat[:, -1:]).reshape(*coef.shape[:3], -1)  # (w, folds, c, n)
             for C, found in zip(wanted, margins, strict=True):
-                for one, (_, held) in zip(found, space.folds, strict=True):
+                for one, (_other, held) in zip(found, space.folds, strict=True):
                     out[C][held] = two_sided(one[:, held].T.astype(np.float64))
         return out
 
     def _solve(self, space: Space, known: dict[float, Array], wanted: list[float]) -> Array:
         weight = np.tile(self.task.sample_weight, (len(space.folds), 1))  # (f, n)
-        for row, (_, held) in zip(weight, space.folds, strict=True):
+        for row, (_other, held) in zip(weight, space.folds, strict=True):
             row[held] = 0
         start = np.concatenate([known[nearest(known, C)] for C in wanted]) if known else None
         many = np.repeat(wanted, len(space.folds))
@@ -93,7 +94,7 @@ class Grid:
     ) -> None:
         given = [] if fixed is None else sorted(set(np.atleast_1d(np.asarray(fixed, float)).tolist()))
         if fixed is not None and not (given and given[0] > 0 and given[-1] < math.inf):
-            raise InputError(f"the values to try are {fixed!r}; give one positive number, or several")
+            raise InputError(_("the values to try are {fixed!r}; give one positive number, or several", fixed=fixed))
         self.default = given[len(given) // 2] if given else default
         self.losses: dict[float, float] = {}
         self._fixed = given

@@ -22,6 +22,7 @@ from penult.heads.scoring_mixin import ScoringMixin, in_memory
 from penult.heads.spaces import linear_spaces, whole_space
 from penult.heads.task import Folds, folds_of, row_groups
 from penult.heads.weights import row_weights
+from penult.i18n import _
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -220,7 +221,7 @@ def _told(chosen: list[LabelSettings]) -> dict[str, Any]:
 def _balance(wanted: Any, weight: Array, target: Array) -> Array:
     """Return factors (n, L) by which photos with and without a label weigh the same."""
     if not (isinstance(wanted, str) and wanted == "balanced"):
-        raise InputError(f"class_weight is {wanted!r}; give None or 'balanced' for several labels a photo")
+        raise InputError(_("class_weight is {wanted!r}; give None or 'balanced' for several labels a photo", wanted=wanted))
     ones, every = (weight * target).sum(axis=0), weight.sum(axis=0)
     both = (ones > 0) & (ones < every)
     ones, zeros = np.where(both, ones, 1), np.where(both, every - ones, 1)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from penult.arrays import Array, default_errors, row_chunks, unit_blocks
 from penult.errors import DamagedFile
 from penult.heads.scoring import row_products, squared_distances
+from penult.i18n import _
 
 Floats = NDArray[np.float64]
 
@@ -154,7 +155,7 @@ def reference(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> NoveltyR
     if not wrong and not (type(facts["nearest"]) is int and 1 <= facts["nearest"] <= len(arrays["rows"])):
         wrong = ["nearest"]
     if wrong:
-        raise DamagedFile(f"the saved measure of novelty cannot be used ({', '.join(wrong)}); train again.")
+        raise DamagedFile(_("the saved measure of novelty cannot be used ({wrong}); train again.", wrong=", ".join(wrong)))
     return NoveltyReference(dict(arrays), dict(facts))
 
 

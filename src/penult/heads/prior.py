@@ -18,6 +18,7 @@ from penult.arrays import default_errors
 from penult.errors import InputError, listed, unknown
 from penult.heads.methods import find_head
 from penult.heads.scoring import HeadState
+from penult.i18n import _
 from penult.texts import parse_share
 
 Floats = NDArray[np.float64]
@@ -59,8 +60,12 @@ def parse_prior(given: str | Mapping[str, Any], classes: Sequence[str], training
     left, others = 1 - sum(shares.values()), [c for c in classes if c not in shares]
     if left < -SUM or (others and left <= 0) or (not others and left > SUM):
         raise InputError(
-            f"the class shares of --prior add up to {sum(shares.values()):.4g}, and there are {len(others)} classes beside "
-            "them; give shares that make 1 together, or leave out classes that share the rest."
+            _(
+                "the class shares of --prior add up to {values:.4g}, and there are {others} classes beside them; give "
+                "shares that make 1 together, or leave out classes that share the rest.",
+                values=sum(shares.values()),
+                others=len(others),
+            )
         )
     rest = sum(training[i] for i, c in enumerate(classes) if c not in shares)
     found = np.array([shares[c] if c in shares else left * training[i] / rest for i, c in enumerate(classes)])
@@ -70,7 +75,7 @@ def parse_prior(given: str | Mapping[str, Any], classes: Sequence[str], training
 def check_shares(given: str | Mapping[str, Any], classes: Sequence[str], task: str, head: str) -> None:
     """Raise what `parse_prior` and `shifted_head` would, before anything is computed."""
     if task != "classes":
-        raise InputError("--prior is for photos of one class each, and these have any number of labels; leave it out.")
+        raise InputError(_("--prior is for photos of one class each, and these have any number of labels; leave it out."))
     parse_prior(given, classes, np.full(len(classes), 1 / len(classes)))
     if not find_head(head).has_intercepts:
         raise _no_intercepts(head)
@@ -78,8 +83,11 @@ def check_shares(given: str | Mapping[str, Any], classes: Sequence[str], task: s
 
 def _no_intercepts(head: str) -> InputError:
     return InputError(
-        f"the head {head} has no intercepts that class shares could move; train with another --head, or give --prior to "
-        "`penult predict`."
+        _(
+            "the head {head} has no intercepts that class shares could move; train with another --head, or give "
+            "--prior to `penult predict`.",
+            head=head,
+        )
     )
 
 
@@ -88,11 +96,13 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     for part in text.split(","):
         name, sign, value = part.rpartition("=")
         if not sign:
-            raise InputError(f"{part.strip()!r} in --prior is not a class with its share; give it like CLASS=0.1,OTHER=0.9.")
+            raise InputError(
+                _("{part!r} in --prior is not a class with its share; give it like CLASS=0.1,OTHER=0.9.", part=part.strip())
+            )
         pairs.append((name.strip(), value.strip()))
     names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"--prior names {listed(twice)} more than once; give each class one share.")
+        raise InputError(_("--prior names {twice} more than once; give each class one share.", twice=listed(twice)))
     return pairs
 
 
@@ -100,8 +110,12 @@ def _share(name: str, value: Any) -> float:
     share = parse_share(str(value))
     if share is None or not 0 < share < 1:
         raise InputError(
-            f"the share of {name!r} in --prior is {value}; give a number above 0 and below 1, such as 0.1 (a class that never "
-            "occurs gets a small one, such as 0.001)."
+            _(
+                "the share of {name!r} in --prior is {value}; give a number above 0 and below 1, such as 0.1 (a class "
+                "that never occurs gets a small one, such as 0.001).",
+                name=name,
+                value=value,
+            )
         )
     return share
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array, default_errors
 from penult.heads.novelty import ROWS, NoveltyReference
+from penult.i18n import _
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -109,7 +110,7 @@ def check_reference(reference: TrainingReference, k: int, novelty: NoveltyRefere
     """Raise `ValueError` for a reference that `make_reference` would not make for k classes and this measure of novelty."""
     kept: Mapping[str, Array] = reference.arrays
     if set(kept) not in ({"places", "place_codes"}, {"places", "place_codes", "logits", "codes"}):
-        raise ValueError("what it keeps of its training photos is not complete")
+        raise ValueError(_("what it keeps of its training photos is not complete"))
     places, most = kept["places"], ROWS if novelty is None else len(novelty.arrays["rows"])
     fine = _numbers(places, "u", ROWS) and places.max(initial=0) < most and len(kept["place_codes"]) == len(places)
     fine = fine and _numbers(kept["place_codes"], "u", ROWS) and kept["place_codes"].max(initial=0) < k
@@ -119,7 +120,7 @@ def check_reference(reference: TrainingReference, k: int, novelty: NoveltyRefere
         fine = fine and _numbers(codes, "u", MOST) and codes.max(initial=0) < k
     alike = reference.facts.get("alike")
     if not fine or not isinstance(alike, float) or not 0 < alike <= 1.01:
-        raise ValueError("what it keeps of its training photos cannot be that")
+        raise ValueError(_("what it keeps of its training photos cannot be that"))
 
 
 def _numbers(array: Array, kind: str, most: int) -> bool:

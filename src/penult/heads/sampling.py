@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from penult.arrays import Array, random_places, row_chunks
 from penult.errors import InputError
+from penult.i18n import _
 
 UNSAID = 1 << 30  # bytes of memory for a data set where none are given
 SHARE = 4  # the part of the memory that the sample takes: a fourth
@@ -37,8 +38,15 @@ def sample_rows(X: Any, y: Any, groups: Any = None, memory: int | None = None, s
     fewest = max(FEWEST, 2 * len(counts))
     if most < fewest:
         raise InputError(
-            f"{memory / 1e6:,.3g} MB are too little to learn {len(counts):,} classes from rows of {d:,} numbers: a fourth of "
-            f"them must hold {fewest:,} rows; give at least {math.ceil(SHARE * fewest * 4 * d / 1e6):,} MB."
+            _(
+                "{memory:,.3g} MB are too little to learn {counts:,} classes from rows of {d:,} numbers: a fourth of "
+                "them must hold {fewest:,} rows; give at least {share:,} MB.",
+                memory=memory / 1e6,
+                counts=len(counts),
+                d=d,
+                fewest=fewest,
+                share=math.ceil(SHARE * fewest * 4 * d / 1e6),
+            )
         )
     units = None if groups is None else class_codes(groups)[1]
     wanted = most

@@ -16,6 +16,7 @@ import numpy as np
 from penult.arrays import Array, default_errors, unit_rows
 from penult.errors import DamagedFile
 from penult.heads import calibration, scaling
+from penult.i18n import _
 
 PRIOR_VOTES = 0.5  # shared by the classes (Krichevsky & Trofimov 1981)
 CHUNK = 1 << 22  # numbers in one chunk of scaled rows: 32 MiB of float64
@@ -231,7 +232,9 @@ def scorer(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     """
     wrong = list(state_errors(kind, arrays, facts))
     if wrong:
-        raise DamagedFile(f"the saved head cannot be used: {'; '.join(wrong)}; train again, or update penult if it is newer")
+        raise DamagedFile(
+            _("the saved head cannot be used: {wrong}; train again, or update penult if it is newer", wrong="; ".join(wrong))
+        )
     if kind in ("linear", "labels"):  # once, and not for every row
         arrays = {**arrays, "weights": np.asarray(arrays["weights"], np.float64)}
     return Scorer(HeadState(kind, dict(arrays), dict(facts)))

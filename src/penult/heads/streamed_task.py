@@ -15,6 +15,7 @@ from penult.errors import InputError
 from penult.heads import scaling
 from penult.heads.sampling import UNSAID, class_codes, class_counts, sample_rows
 from penult.heads.task import Stream, Task
+from penult.i18n import _
 from penult.solver import IGNORED, LEARNT, PartitionedRows, RowScaling, partition, placed_rows
 
 CHUNKS = 64  # a chunk of rows takes this part of the memory,
@@ -25,10 +26,16 @@ def checked_labels(X: Any, y: Any) -> tuple[Array, Array]:
     """Return the classes of y (n,) and its class numbers. Raises InputError for rows and labels that do not fit."""
     if len(X.shape) != 2 or X.dtype not in (np.float16, np.float32, np.float64):
         raise InputError(
-            f"X has shape {tuple(X.shape)} and type {X.dtype}; give rows of numbers (n, d), float16, float32 or float64."
+            _(
+                "X has shape {shape} and type {dtype}; give rows of numbers (n, d), float16, float32 or float64.",
+                shape=tuple(X.shape),
+                dtype=X.dtype,
+            )
         )
     if np.ndim(y) != 1 or len(y) != X.shape[0]:
-        raise InputError(f"X has {X.shape[0]:,} rows and y the shape {np.shape(y)}; give one label for each row.")
+        raise InputError(
+            _("X has {rows:,} rows and y the shape {y}; give one label for each row.", rows=X.shape[0], y=np.shape(y))
+        )
     return class_codes(y)
 
 
@@ -61,7 +68,7 @@ def _read(X: Any, rows: Array) -> Array:
     for start in range(0, len(rows), step):
         widen(np.ascontiguousarray(X[rows[start : start + step]]), out[start : start + step])
     if not np.isfinite(out).all() or (X.dtype == np.float16 and np.abs(out).max() >= FLOAT16_END):
-        raise InputError("Input X contains NaN or infinity; leave out the rows that could not be computed.")
+        raise InputError(_("Input X contains NaN or infinity; leave out the rows that could not be computed."))
     return out
 
 
@@ -80,7 +87,7 @@ def stream_rows(task: Task) -> PartitionedRows:
     """Return all rows behind a task, each in the part of its fold."""
     stream = stream_of(task)
     part = _outside(stream)
-    for number, (_, held) in enumerate(task.folds or ()):
+    for number, (_other, held) in enumerate(task.folds or ()):
         part[stream.rows[held]] = number
     part[stream.rows[task.sample_weight <= 0]] = IGNORED
     return stream.partitioned(part)

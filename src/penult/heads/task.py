@@ -10,6 +10,7 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.errors import InputError
+from penult.i18n import _
 from penult.solver import LEARNT, PartitionedRows, RowScaling, Sums, partition, placed_rows
 
 Folds = tuple[tuple[Array, Array], ...]  # (training rows, held-out rows) of each
@@ -104,7 +105,7 @@ def row_groups(groups: Any, n: int) -> Array | None:
         return None
     found = np.asarray(groups)
     if found.shape != (n,):
-        raise InputError(f"groups has shape {found.shape} and X has {n} rows; give one group per row")
+        raise InputError(_("groups has shape {shape} and X has {n} rows; give one group per row", shape=found.shape, n=n))
     return found
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from penult.arrays import Array
 from penult.errors import InputError
 from penult.heads.sampling import class_counts, streams
+from penult.i18n import _
 
 
 def row_weights(given: Any, n: int) -> Array | None:
@@ -26,19 +27,30 @@ def row_weights(given: Any, n: int) -> Array | None:
     try:
         values = np.asarray(given, np.float64)
     except (TypeError, ValueError):
-        raise InputError("the sample weights are not numbers; give one number from 0 on for each row.") from None
+        raise InputError(_("the sample weights are not numbers; give one number from 0 on for each row.")) from None
     if values.ndim == 0:
         values = np.full(n, float(values))
     if values.shape != (n,):
-        raise InputError(f"sample_weight has the shape {values.shape} for {n} rows; give one number for each row: ({n},).")
+        raise InputError(
+            _(
+                "sample_weight has the shape {shape} for {n} rows; give one number for each row: ({n},).",
+                shape=values.shape,
+                n=n,
+            )
+        )
     strange = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(strange):
         raise InputError(
-            f"sample_weight has {len(strange)} values that are no weights, such as {values[strange[0]]} (number {strange[0]}, "
-            "counted from 0); give numbers from 0 on."
+            _(
+                "sample_weight has {n} values that are no weights, such as {value} (number {first}, counted "
+                "from 0); give numbers from 0 on.",
+                n=len(strange),
+                value=values[strange[0]],
+                first=strange[0],
+            )
         )
     if not values.any():
-        raise InputError("every sample weight is zero, so there is nothing to learn; give some rows a weight above 0.")
+        raise InputError(_("every sample weight is zero, so there is nothing to learn; give some rows a weight above 0."))
     return None if (values == 1).all() else values
 
 
@@ -54,14 +66,22 @@ def class_weights(wanted: Any, classes: Array, codes: Array, counted: Array | No
         counts = class_counts(codes, len(classes)) if counted is None else np.bincount(codes, counted, len(classes))
         return np.asarray(counts.sum() / (len(classes) * counts))
     if not isinstance(wanted, Mapping):
-        raise InputError(f"class_weight is {wanted!r}; give None, 'balanced', or a dict of weights by class")
+        raise InputError(_("class_weight is {wanted!r}; give None, 'balanced', or a dict of weights by class", wanted=wanted))
     names = classes.tolist()
     strange = [name for name in wanted if name not in names]
     if strange:
-        raise InputError(f"class_weight names classes that y does not have: {strange}; give names of y, {names}")
+        raise InputError(
+            _(
+                "class_weight names classes that y does not have: {strange}; give names of y, {names}",
+                strange=strange,
+                names=names,
+            )
+        )
     found = np.array([_number(wanted.get(name, 1.0)) for name in names])
     if not (np.isfinite(found).all() and (found > 0).all()):
-        raise InputError(f"class_weight has weights that are not above 0: {dict(wanted)}; give positive numbers")
+        raise InputError(
+            _("class_weight has weights that are not above 0: {wanted}; give positive numbers", wanted=dict(wanted))
+        )
     return found
 
 
@@ -78,13 +98,20 @@ def check_weighs_rows(head: Any, X: Any) -> None:
     """Raise InputError where the head cannot let some rows X (n, d) count more than others."""
     if not head.weighs_rows:
         raise InputError(
-            f"the head {type(head).name} learns every row alike and takes no sample weights; use blend, logistic, lda, svm or "
-            "centroid, or leave the weights out."
+            _(
+                "the head {name} learns every row alike and takes no sample weights; use blend, logistic, lda, svm or "
+                "centroid, or leave the weights out.",
+                name=type(head).name,
+            )
         )
     if streams(X, head.memory):
         raise InputError(
-            f"{X.shape[0]:,} rows of {X.shape[1]:,} numbers do not fit in memory, and what is learnt from rows in chunks "
-            "takes no sample weights; allow more memory, or leave the weights out."
+            _(
+                "{rows:,} rows of {columns:,} numbers do not fit in memory, and what is learnt from rows in chunks "
+                "takes no sample weights; allow more memory, or leave the weights out.",
+                rows=X.shape[0],
+                columns=X.shape[1],
+            )
         )
 
 
@@ -92,10 +119,13 @@ def check_each_has_weight(counted: Array | None, codes: Array, folds: Any, class
     """Raise InputError where the weights (n,) leave a training part of a fold without a class."""
     if counted is None:
         return
-    for train, _ in folds or ():
+    for train, _other in folds or ():
         total = np.bincount(codes[train], counted[train], len(classes))
         if not total.all():
             raise InputError(
-                f"outside one fold all rows of the class {str(classes[total.argmin()])!r} have the sample weight 0, so the "
-                "fold has no model of that class; give some of them a weight above 0."
+                _(
+                    "outside one fold all rows of the class {classes!r} have the sample weight 0, so the fold has no "
+                    "model of that class; give some of them a weight above 0.",
+                    classes=str(classes[total.argmin()]),
+                )
             )

@@ -18,6 +18,7 @@ from penult.heads.head import Head
 from penult.heads.methods import head_names
 from penult.heads.scoring import HeadState, two_sided
 from penult.heads.task import Task
+from penult.i18n import _
 
 
 @dataclass(eq=False, repr=False)
@@ -39,15 +40,28 @@ class Wrapped(Head):
         """Return the one candidate. Raises InputError for an estimator that cannot do what is asked."""
         weighs = self.class_weight is not None or task.given_weight is not None
         if weighs and not has_fit_parameter(self.estimator, "sample_weight"):
-            what = "class_weight has no effect" if task.given_weight is None else "those that were given have no effect"
+            name = type(self.estimator).__name__
+            if task.given_weight is None:
+                raise InputError(
+                    _(
+                        "{name} takes no sample weights, so class_weight has no effect; leave them out, or wrap a classifier "
+                        "whose fit has sample_weight",
+                        name=name,
+                    )
+                )
             raise InputError(
-                f"{type(self.estimator).__name__} takes no sample weights, so {what}; "
-                "leave them out, or wrap a classifier whose fit has sample_weight"
+                _(
+                    "{name} takes no sample weights, so those that were given have no effect; leave them out, or wrap a "
+                    "classifier whose fit has sample_weight",
+                    name=name,
+                )
             )
         if self.scale_free and not hasattr(self.estimator, "decision_function"):
             raise InputError(
-                f"{type(self.estimator).__name__} has neither predict_proba nor decision_function; "
-                "wrap a classifier that has one of them"
+                _(
+                    "{type} has neither predict_proba nor decision_function; wrap a classifier that has one of them",
+                    type=type(self.estimator).__name__,
+                )
             )
 
         def judge(train: Array, held: Array) -> list[Array]:
@@ -79,8 +93,12 @@ class Wrapped(Head):
         """Raise InputError: another library's estimator has no saved form."""
         savable = ", ".join(head_names())
         raise InputError(
-            f"a wrapped {type(self.estimator).__name__} works in memory and cannot be saved; "
-            f"to save a model, use one of penult's own heads: {savable}"
+            _(
+                "a wrapped {type} works in memory and cannot be saved; to save a model, use one of penult's own "
+                "heads: {savable}",
+                type=type(self.estimator).__name__,
+                savable=savable,
+            )
         )
 
 

@@ -27,6 +27,7 @@ from penult import engines, pixels, store, untrusted
 from penult.arrays import median_cosine
 from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, MissingExtra, OutputError, PenultError, ProgressCallback, quiet
+from penult.i18n import _
 from penult.pixels import Recipe
 from penult.quantize.nncf import QuantizeRequest
 from penult.sources import Member, reading_order
@@ -64,7 +65,10 @@ def in_int8(
     taken = calibration_set(sources, [b.recipe for b in todo])
     if not taken.digests:
         raise InputError(
-            f"none of the {len(sources)} images can be read, and int8 needs some to calibrate on; use --precision auto."
+            _(
+                "none of the {sources} images can be read, and int8 needs some to calibrate on; use --precision auto.",
+                sources=len(sources),
+            )
         )
     every: set[bytes] = set()
     made = {}
@@ -101,8 +105,10 @@ def _quantize(backbone: Backbone, taken: CalibrationSet, index: int, progress: P
     """Have a child process quantise a network, and hold the answer against the original."""
     missing = [module for module in ("nncf", "onnxruntime") if importlib.util.find_spec(module) is None]
     if missing:
-        raise MissingExtra(f"precision int8 needs {', '.join(missing)}, once for each network: pip install 'penult[int8]'")
-    step = f"int8 {backbone.name}"
+        raise MissingExtra(
+            _("precision int8 needs {missing}, once for each network: pip install 'penult[int8]'", missing=", ".join(missing))
+        )
+    step = _("int8 {name}", name=backbone.name)
     progress(step, 0, 1)
     seen = taken.pixels[index]
     graph = _ask(QuantizeRequest(backbone.name, backbone.graph(), seen))
@@ -119,8 +125,12 @@ def _ask(request: QuantizeRequest) -> bytes:
             return bytes(next(iter(child.answers())))
         except (Crashed, StopIteration) as error:
             raise PenultError(
-                f"quantising {request.label} ended without an answer ({error}), most often for lack of memory; close other "
-                "programs, or use --precision auto."
+                _(
+                    "quantising {label} ended without an answer ({error}), most often for lack of memory; close other "
+                    "programs, or use --precision auto.",
+                    label=request.label,
+                    error=error,
+                )
             ) from error
 
 
@@ -200,8 +210,13 @@ def verify(original: Backbone, quantized: Backbone, pixels: NDArray[np.uint8]) -
     log.info("%s in int8: features keep a cosine of %.4f", original.name, cosine)
     if not cosine >= MIN_COSINE:
         raise InputError(
-            f"8 bits change the features of {original.name} too much (median cosine {cosine:.2f}, at least {MIN_COSINE} is "
-            "needed); use --precision auto."
+            _(
+                "8 bits change the features of {name} too much (median cosine {cosine:.2f}, at least {min_cosine} is "
+                "needed); use --precision auto.",
+                name=original.name,
+                cosine=cosine,
+                min_cosine=MIN_COSINE,
+            )
         )
 
 
@@ -240,7 +255,7 @@ def calibration_set(sources: Sequence[Any], recipes: Sequence[Recipe], images: i
         some = order[start : start + images]
         reading = reading_order(some) or range(len(some))
         prepared = {reading[one.index]: one for one in pixels.prepare_all([some[i] for i in reading], views)}
-        for _, one in sorted(prepared.items()):
+        for _other, one in sorted(prepared.items()):
             whole = [p for p in one.pixels if p is not None]
             if one.failure is None and one.digest is not None and len(whole) == len(views) and len(found) < images:
                 found.setdefault(one.digest, tuple(_one_each(iter(whole), recipes, len(found))))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import InputError
+from penult.i18n import _
 
 OPSET = 13  # the least version of ONNX's operators that has a scale for each channel
 
@@ -38,8 +39,12 @@ def work(sent: Iterator[QuantizeRequest]) -> Iterator[bytes]:
         except Exception as error:  # a library's own failure: name the network, never show a traceback
             text = " ".join(str(error).split())[:400]
             raise InputError(
-                f"{request.label} cannot be quantised: {type(error).__name__}: {text}; use --precision auto, or another "
-                "network."
+                _(
+                    "{label} cannot be quantised: {type}: {text}; use --precision auto, or another network.",
+                    label=request.label,
+                    type=type(error).__name__,
+                    text=text,
+                )
             ) from error
 
 
@@ -63,8 +68,13 @@ def quantize(nncf: Any, request: QuantizeRequest) -> bytes:
     opset = next((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), 0)
     if opset < OPSET:
         raise InputError(
-            f"{request.label} is written in version {opset} of ONNX's operators, and int8 needs {OPSET}; export it again with "
-            f"opset 17, or use --precision auto."
+            _(
+                "{label} is written in version {opset} of ONNX's operators, and int8 needs {needed}; export it again "
+                "with opset 17, or use --precision auto.",
+                label=request.label,
+                opset=opset,
+                needed=OPSET,
+            )
         )
     name = model.graph.input[0].name
     images = nncf.Dataset([{name: one[None]} for one in request.pixels])

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from penult.errors import DamagedFile
+from penult.i18n import N_, _
 from penult.shards.manifest import MANIFEST, TABLE, read_manifest, read_shards
 from penult.shards.output import PLAN, Output, name_below, open_output, sha256_at
 from penult.shards.plan import Plan
 from penult.shards.writer import Receipt, foreign_files, receipt_file, shard_file
 
-CHANGED, FOREIGN = "it was changed after it was written", "belongs to no shard"
+CHANGED, FOREIGN = N_("it was changed after it was written"), N_("belongs to no shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,13 @@ def check_shards(address: str) -> Iterator[Checked]:
     output = open_output(address)
     try:
         manifest = read_manifest(output)
+    except DamagedFile as error:
+        yield Checked(MANIFEST, str(error))
+        return
+    try:
         shards = read_shards(output, manifest)
     except DamagedFile as error:
-        yield Checked(TABLE if TABLE in str(error) else MANIFEST, str(error))
+        yield Checked(TABLE, str(error))
         return
     yield Checked(MANIFEST)
     yield Checked(TABLE)
@@ -56,7 +61,7 @@ def _compare(output: Output, name: str, wanted: str) -> str:
     try:
         found = sha256_at(name_below(output.address, name))
     except OSError as error:
-        return f"it cannot be read ({error.strerror or error})"
+        return _("it cannot be read ({error})", error=_(str(error.strerror)) if error.strerror else error)
     return "" if found == wanted else CHANGED
 
 
@@ -65,7 +70,7 @@ def _receipt(output: Output, shard: Receipt) -> str:
     try:
         found = Receipt.parse(output.read(receipt_file(shard.name)), shard.name)
     except OSError as error:
-        return f"it cannot be read ({error.strerror or error})"
+        return _("it cannot be read ({error})", error=_(str(error.strerror)) if error.strerror else error)
     except DamagedFile:
         return CHANGED
     return "" if replace(found, reasons={}) == shard else CHANGED

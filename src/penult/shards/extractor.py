@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from penult import parquet, pixels
 from penult.embed import EmbeddedRows, EmbedOptions, WarmEmbedder
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import N_, _
 from penult.pixels import Failure
 from penult.shards.attempts import AttemptCounter, in_halves
 from penult.shards.facts import PlanFacts, check_machine
@@ -28,13 +29,13 @@ from penult.sources import Member
 from penult.texts import valid_unicode
 from penult.worker import Crashed, Worker
 
-CRASHED = "extraction crashed"  # the process died on it, again and again
-OVERFLOW, NOT_FINITE = "too large for float16", "not finite"
+CRASHED = N_("extraction crashed")  # the process died on it, again and again
+OVERFLOW, NOT_FINITE = N_("too large for float16"), N_("not finite")
 CURES = {
     **pixels.CURES,
-    CRASHED: "open it in an image viewer and save it anew as JPEG or PNG, or remove it",
-    OVERFLOW: "plan again with --float32",
-    NOT_FINITE: "plan again with --precision f32",
+    CRASHED: N_("open it in an image viewer and save it anew as JPEG or PNG, or remove it"),
+    OVERFLOW: N_("plan again with --float32"),
+    NOT_FINITE: N_("plan again with --precision f32"),
 }
 _GREATEST = float(np.finfo(np.float16).max)  # 65504
 
@@ -97,8 +98,11 @@ class Extractor:
             drawn = pixels.FileContent(load_pictures(self.output).files[0])
             if _in_child(self, [drawn]) is None:
                 raise InputError(
-                    "a process that computes images by themselves ends on this machine even with a drawn picture; free some "
-                    "memory and space in /dev/shm, or leave this machine out, and run the same command again."
+                    _(
+                        "a process that computes images by themselves ends on this machine even with a drawn picture; "
+                        "free some memory and space in /dev/shm, or leave this machine out, and run the same command "
+                        "again."
+                    )
                 )
         return rows
 
@@ -139,7 +143,11 @@ def checked(rows: EmbeddedRows, dtype: str) -> EmbeddedRows:
     places = np.flatnonzero(rows.ok)
     failures, ok = dict(rows.failures), rows.ok.copy()
     for place, found in zip(places[~fits], greatest[~fits], strict=True):
-        said = Failure(OVERFLOW, f"{found:.3g}; plan with --float32") if np.isfinite(found) else Failure(NOT_FINITE)
+        said = (
+            Failure(OVERFLOW, _("{value:.3g}; plan with --float32", value=float(found)))
+            if np.isfinite(found)
+            else Failure(NOT_FINITE)
+        )
         failures[int(place)] = said
     ok[places[~fits]] = False
     return replace(rows, ok=ok, failures=failures, vectors=rows.vectors[fits])
@@ -181,7 +189,7 @@ def joined(parts: Sequence[EmbeddedRows]) -> EmbeddedRows:
 
 
 def _crashed(n: int, facts: PlanFacts) -> EmbeddedRows:
-    failures = {i: Failure(CRASHED, "its process died on it, again and again") for i in range(n)}
+    failures = {i: Failure(CRASHED, _("its process died on it, again and again")) for i in range(n)}
     empty: NDArray[np.float32] = np.empty((0, facts.width), np.float32)
     return EmbeddedRows(np.zeros((n, 32), np.uint8), np.zeros(n, bool), failures, empty, np.zeros((n, 2), np.int32))
 

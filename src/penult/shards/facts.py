@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from penult import engines, pixels, untrusted
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions
-from penult.errors import DamagedFile, InputError
+from penult.errors import DamagedFile, InputError, what_and_cure
+from penult.i18n import _
 from penult.texts import printable
 
 FORMAT = 1  # raised where a reader of today would read a plan or shard wrongly
@@ -89,18 +90,23 @@ class PlanFacts:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str, name: str = "the plan") -> PlanFacts:
+    def from_json(cls, text: str, name: str = "") -> PlanFacts:
         """Return the facts that `to_json` wrote. Raises `DamagedFile` for anything else; `name` is the file."""
         try:
             found = untrusted.parse_json(text.encode())
             if found["format"] > FORMAT:
-                raise ValueError(f"its format {found['format']} is newer than this penult; pip install --upgrade penult")
+                raise ValueError(
+                    _("its format {format} is newer than this penult; pip install --upgrade penult", format=found["format"])
+                )
             found["networks"] = tuple(NetworkFacts(n["name"], n["digest"], tuple(n["blocks"])) for n in found["networks"])
             made = cls(**{field.name: found[field.name] for field in fields(cls)})
             made._check()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            said = printable(str(error)[:200].rstrip("."))
-            raise DamagedFile(f"{printable(name)} does not say what it was made with ({said}); make it again.") from error
+            said = printable(str(error)[:200].rstrip(".。"))
+            where = printable(name) if name else _("the plan")
+            raise DamagedFile(
+                _("{where} does not say what it was made with ({said}); make it again.", where=where, said=said)
+            ) from error
         return made
 
     def _check(self) -> None:
@@ -108,14 +114,14 @@ class PlanFacts:
         texts = (self.source, self.device, self.engine, self.precision, self.preprocessing, self.processor, self.penult)
         names = (one.name for one in self.networks)
         if not all(isinstance(text, str) for text in (*texts, *names)) or self.dtype not in DTYPES:
-            raise ValueError("texts or dtype")
+            raise ValueError(_("texts or dtype"))
         if not all(isinstance(one.digest, str) and _SHA256.fullmatch(one.digest) for one in self.networks):
-            raise ValueError("digests of networks")
+            raise ValueError(_("digests of networks"))
         if not self.networks or not all(type(width) is int and width > 0 for width in self.blocks):
-            raise ValueError("networks or blocks")
+            raise ValueError(_("networks or blocks"))
         counts = {self.rows: _MOST_ROWS, self.max_pixels: pixels.MAX_SIDE**2, self.width: _MOST_WIDTH}
         if not all(type(value) is int and 1 <= value <= most for value, most in counts.items()):
-            raise ValueError("rows, max_pixels or width")
+            raise ValueError(_("rows, max_pixels or width"))
 
 
 def plan_facts(
@@ -132,7 +138,13 @@ def plan_facts(
     options = options or EmbedOptions()
     rows = ROWS if rows is None else rows
     if not 1 <= rows <= _MOST_ROWS:
-        raise InputError(f"{rows:,} images a shard were asked for; give --rows a number from 1 to {_MOST_ROWS:,}.")
+        raise InputError(
+            _(
+                "{rows:,} images a shard were asked for; give --rows a number from 1 to {most_rows:,}.",
+                rows=rows,
+                most_rows=_MOST_ROWS,
+            )
+        )
     compute = options.compute(networks)
     return PlanFacts(
         source=source,
@@ -156,27 +168,44 @@ def check_machine(facts: PlanFacts, networks: Sequence[Backbone]) -> None:
     """
     if facts.preprocessing != (here := pixels.preprocessing_version()):
         raise InputError(
-            f"this machine decodes and resizes photos by version {here}, the plan by {facts.preprocessing}; "
-            f"{_cure(facts.preprocessing)}."
+            _(
+                "this machine decodes and resizes photos by version {here}, the plan by {preprocessing}; {cure}.",
+                here=here,
+                preprocessing=facts.preprocessing,
+                cure=_cure(facts.preprocessing),
+            )
         )
     try:
         compute = engines.resolve(facts.device, facts.precision, networks)
         engine = engines.engine_of(networks, compute.device)
     except (InputError, LookupError, ImportError) as error:
-        said = str(error).partition("; ")[0].rstrip(".")
+        said = what_and_cure(error)[0].rstrip(".。")
         raise InputError(
-            f"this machine cannot keep the plan, which fixes {facts.precision} on {facts.device}: {said}; leave it out, or "
-            "make a new plan with --precision f32, which every machine computes."
+            _(
+                "this machine cannot keep the plan, which fixes {precision} on {device}: {said}; leave it out, or "
+                "make a new plan with --precision f32, which every machine computes.",
+                precision=facts.precision,
+                device=facts.device,
+                said=said,
+            )
         ) from error
     if (compute, engine) != (facts.compute, facts.engine):
         raise InputError(
-            f"this machine computes in {compute.precision} on {compute.device} ({engine}), the plan fixes {facts.precision} "
-            f"on {facts.device} ({facts.engine}); install the same version of penult, or make a new plan."
+            _(
+                "this machine computes in {precision} on {device} ({engine}), the plan fixes {planned} on "
+                "{planned_device} ({planned_engine}); install the same version of penult, or make a new plan.",
+                precision=compute.precision,
+                device=compute.device,
+                engine=engine,
+                planned=facts.precision,
+                planned_device=facts.device,
+                planned_engine=facts.engine,
+            )
         )
 
 
 def _cure(preprocessing: str) -> str:
-    own, _, pillow = preprocessing.partition(".pillow")
+    own, _other, pillow = preprocessing.partition(".pillow")
     if pillow.isdigit() and own == pixels.preprocessing_version().partition(".")[0]:
-        return f"pip install 'pillow=={pillow}.*' here, or make a new plan"
-    return "install the version of penult that made the plan, or make a new plan"
+        return _("pip install 'pillow=={version}.*' here, or make a new plan", version=pillow)
+    return _("install the version of penult that made the plan, or make a new plan")

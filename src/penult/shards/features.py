@@ -22,6 +22,7 @@ from penult import parquet
 from penult.arrays import widen
 from penult.backbones import Backbone
 from penult.errors import DamagedFile
+from penult.i18n import _
 from penult.shards.facts import PlanFacts
 from penult.shards.kept import KeptFiles
 from penult.shards.manifest import MANIFEST, Manifest, read_manifest, read_shards
@@ -259,7 +260,7 @@ class ShardedFeatures:
         reader, about = self._open(shard), self.shards[shard]
         failed = reader.present("reason")
         if len(failed) != about.rows or len(failed) - failed.sum() != about.embedded:
-            raise self._damaged(shard, "its rows are not those of the manifest")
+            raise self._damaged(shard, _("its rows are not those of the manifest"))
         ends = np.cumsum([0, *reader.group_rows])
         starts = np.concatenate([[0], np.cumsum(~failed)])[ends]
         counts = np.ones(len(failed), bool)
@@ -284,7 +285,7 @@ class ShardedFeatures:
             raise self._damaged(shard, str(error)) from error
         if shard not in self._verified:
             if hashlib.sha256(data).hexdigest() != self.shards[shard].sha256:
-                raise self._damaged(shard, "it was changed after it was written")
+                raise self._damaged(shard, _("it was changed after it was written"))
             self._verified.add(shard)
         return parquet.ParquetReader(data, f"{self.address}/{name}")
 
@@ -296,13 +297,18 @@ class ShardedFeatures:
         try:
             return parquet.ParquetReader(path).read(columns)
         except (DamagedFile, OSError) as error:
-            raise self._damaged(shard, "it is gone, or was changed after it was written") from error
+            raise self._damaged(shard, _("it is gone, or was changed after it was written")) from error
 
     def _damaged(self, shard: int, why: str) -> DamagedFile:
         name = shard_file(self.shards[shard].name)
         return DamagedFile(
-            f"{printable(self.address)}/{name} cannot be used: {why}; remove it, and run the command that wrote it again: "
-            "only this shard is made anew."
+            _(
+                "{address}/{name} cannot be used: {why}; remove it, and run the command that wrote it again: only "
+                "this shard is made anew.",
+                address=printable(self.address),
+                name=name,
+                why=why,
+            )
         )
 
     def _column(self, column: str, at: Rows | None) -> list[Any]:
@@ -351,6 +357,10 @@ def open_features(address: str | Path) -> ShardedFeatures:
     embedded = sum(shard.embedded for shard in shards) - sum(map(len, manifest.replaced.values()))
     if embedded != manifest.embedded or len(shards) != manifest.shards:
         raise DamagedFile(
-            f"the counts of {printable(str(address))}/{MANIFEST} do not add up; run the command that wrote it again."
+            _(
+                "the counts of {address}/{manifest} do not add up; run the command that wrote it again.",
+                address=printable(str(address)),
+                manifest=MANIFEST,
+            )
         )
     return ShardedFeatures(output, manifest, shards)

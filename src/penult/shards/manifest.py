@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.parquet import ParquetReader
 from penult.shards.facts import PlanFacts
 from penult.shards.output import Output
@@ -71,10 +72,14 @@ class Manifest:
             facts = PlanFacts.from_json(json.dumps(values.pop("facts")), where)
             return cls(facts=facts, **values)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            said = printable(str(error)[:200].rstrip("."))
+            said = printable(str(error)[:200].rstrip(".。"))
             raise DamagedFile(
-                f"{printable(where)} is not as it was written ({said}); remove it, and run the command that wrote "
-                "it again: it is made anew."
+                _(
+                    "{where} is not as it was written ({said}); remove it, and run the command that wrote it again: "
+                    "it is made anew.",
+                    where=printable(where),
+                    said=said,
+                )
             ) from error
 
 
@@ -94,8 +99,12 @@ def write_manifest(
     missing = {task.name for task in tasks} - done_names(output)
     if missing:
         raise InputError(
-            f"{len(missing):,} of {len(tasks):,} shards are not done in {printable(output.address)}; run the same command "
-            "again."
+            _(
+                "{missing:,} of {tasks:,} shards are not done in {address}; run the same command again.",
+                missing=len(missing),
+                tasks=len(tasks),
+                address=printable(output.address),
+            )
         )
     receipts = read_receipts(output, [task.name for task in tasks])
     table, total, reasons = io.StringIO(), Counter[str](), Counter[str]()
@@ -104,8 +113,15 @@ def write_manifest(
     for task, receipt in zip(tasks, receipts, strict=True):
         if receipt.rows != task.rows or receipt.name != task.name:
             raise DamagedFile(
-                f"the receipt of shard {task.name} is of {receipt.rows:,} images, the plan has {task.rows:,}; remove "
-                f"{printable(output.address)}/{DONE}/{task.name}.json, and run the same command again."
+                _(
+                    "the receipt of shard {name} is of {rows:,} images, the plan has {planned:,}; remove "
+                    "{address}/{done}/{name}.json, and run the same command again.",
+                    name=task.name,
+                    rows=receipt.rows,
+                    planned=task.rows,
+                    address=printable(output.address),
+                    done=DONE,
+                )
             )
         lines.writerow([getattr(receipt, column) for column in _COLUMNS])
         total.update(rows=receipt.rows, embedded=receipt.embedded, size=receipt.size)
@@ -155,8 +171,11 @@ def read_manifest(output: Output) -> Manifest:
         return Manifest.from_json(output.read(MANIFEST), where)
     except FileNotFoundError:
         raise InputError(
-            f"there is no manifest at {printable(where)}: the features are not complete, or it is no place of shards; "
-            "run `penult embed` with the same --out, which goes on."
+            _(
+                "there is no manifest at {where}: the features are not complete, or it is no place of shards; run "
+                "`penult embed` with the same --out, which goes on.",
+                where=printable(where),
+            )
         ) from None
 
 
@@ -166,11 +185,17 @@ def read_shards(output: Output, manifest: Manifest) -> list[Receipt]:
     try:
         data = output.read(TABLE)
     except OSError as error:
-        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the command that wrote it again.") from error
+        raise DamagedFile(
+            _("{where} cannot be read ({error}); run the command that wrote it again.", where=printable(where), error=error)
+        ) from error
     if hashlib.sha256(data).hexdigest() != manifest.shards_sha256:
         raise DamagedFile(
-            f"{printable(where)} was changed after it was written; remove it and {MANIFEST}, and run the command that "
-            "wrote them again."
+            _(
+                "{where} was changed after it was written; remove it and {manifest}, and run the command that wrote "
+                "them again.",
+                where=printable(where),
+                manifest=MANIFEST,
+            )
         )
     return list(_receipts(data))
 

@@ -21,6 +21,7 @@ from penult.backbones import Backbone
 from penult.embed import EmbedOptions, WarmEmbedder
 from penult.engines import Compute
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.shards.facts import NetworkFacts, PlanFacts
 from penult.shards.output import Output
 from penult.texts import printable
@@ -80,15 +81,20 @@ def _load(output: Output, network: NetworkFacts) -> Backbone:
         about = untrusted.parse_json(output.read(record))
         data = output.read(graph)
         if hashlib.sha256(data).hexdigest() != about["sha256"]:
-            raise ValueError("its graph was changed after it was written")
+            raise ValueError(_("its graph was changed after it was written"))
         found = Backbone.from_dict(about["record"], data)
         if (found.name, found.digest, found.blocks) != (network.name, network.digest, network.blocks):
-            raise ValueError("it is another network than its name says")
+            raise ValueError(_("it is another network than its name says"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        said = printable(str(error)[:200].rstrip("."))
+        said = printable(str(error)[:200].rstrip(".。"))
         raise DamagedFile(
-            f"{printable(output.address)}/{record} cannot be used ({said}); copy it again, or run the command that wrote it "
-            "again on a machine that has the network."
+            _(
+                "{address}/{record} cannot be used ({said}); copy it again, or run the command that wrote it again on "
+                "a machine that has the network.",
+                address=printable(output.address),
+                record=record,
+                said=said,
+            )
         ) from error
     return found
 
@@ -107,7 +113,7 @@ def _save_pictures(output: Output, embedder: WarmEmbedder) -> None:
     vectors = _vectors(files, embedder)
     if not np.isfinite(vectors).all():
         raise InputError(
-            "the vectors of a drawn picture are not finite; nothing was planned. Run the networks with --precision f32."
+            _("the vectors of a drawn picture are not finite; nothing was planned. Run the networks with --precision f32.")
         )
     kinds = {"picture": "binary", "vector": f"float32[{vectors.shape[1]}]"}
     output.write(PICTURES, parquet.to_parquet({"picture": files, "vector": vectors}, kinds, {}))
@@ -119,7 +125,9 @@ def load_pictures(output: Output) -> CheckedPictures:
     try:
         reader = parquet.ParquetReader(output.read(PICTURES), where)
     except OSError as error:
-        raise DamagedFile(f"{printable(where)} cannot be read ({error}); run the command that wrote it again.") from error
+        raise DamagedFile(
+            _("{where} cannot be read ({error}); run the command that wrote it again.", where=printable(where), error=error)
+        ) from error
     vectors = reader.vectors("vector")
     return CheckedPictures(tuple(reader.read(["picture"])["picture"]), np.asarray(vectors, np.float32))
 
@@ -129,14 +137,25 @@ def check_pictures(output: Output, facts: PlanFacts, embedder: WarmEmbedder) -> 
     wanted = load_pictures(output)
     seen = _vectors(wanted.files, embedder)
     if seen.shape != wanted.vectors.shape:
-        raise DamagedFile(f"{printable(output.address)}/{PICTURES} is of other networks; make a new plan elsewhere.")
+        raise DamagedFile(
+            _(
+                "{address}/{pictures} is of other networks; make a new plan elsewhere.",
+                address=printable(output.address),
+                pictures=PICTURES,
+            )
+        )
     lengths = np.maximum(np.linalg.norm(wanted.vectors, axis=1), 1e-12)  # (m,)
     off = float((np.linalg.norm(seen - wanted.vectors, axis=1) / lengths).max())
     if not off <= _OFF.get(facts.precision, _OFF_ROUNDED):
         raise InputError(
-            f"this machine computes other features than the one that made the plan: those of a drawn picture are off by "
-            f"{100 * off:.2g}% ({facts.engine}, {facts.precision}); run `penult doctor` here. Leave "
-            "this machine out, or make a new plan with --precision f32."
+            _(
+                "this machine computes other features than the one that made the plan: those of a drawn picture are "
+                "off by {off:.2g}% ({engine}, {precision}); run `penult doctor` here. Leave this machine out, or "
+                "make a new plan with --precision f32.",
+                off=100 * off,
+                engine=facts.engine,
+                precision=facts.precision,
+            )
         )
     return off
 
@@ -146,7 +165,10 @@ def _vectors(files: Sequence[bytes], embedder: WarmEmbedder) -> NDArray[np.float
     if done.failures:
         why = next(iter(done.failures.values()))
         raise InputError(
-            f"a drawn picture cannot be decoded here ({why.reason}); run `penult doctor`, which looks at the installation."
+            _(
+                "a drawn picture cannot be decoded here ({reason}); run `penult doctor`, which looks at the installation.",
+                reason=why.reason,
+            )
         )
     return done.vectors
 

@@ -16,6 +16,7 @@ from typing import IO, Protocol
 
 from penult import objects, store, untrusted
 from penult.errors import InputError, OutputError
+from penult.i18n import N_, _
 from penult.sources.remote_file import open_binary
 from penult.store.paths import output_error
 from penult.texts import printable
@@ -24,7 +25,7 @@ PLAN = "plan.parquet"
 MODEL = "model.penult"  # beside the shards where these are a model's answers
 _BLOCK = 1 << 22  # bytes that are read at a time
 _SMALL = 1024  # bytes that a file of `read_many` has, or so
-_CURE = "choose another place with --out, or run the same command again once it can be written: what is done is kept"
+_CURE = N_("choose another place with --out, or run the same command again once it can be written: what is done is kept")
 
 
 class Output(Protocol):
@@ -138,7 +139,9 @@ def open_output(address: str | Path) -> Output:
     if objects.is_url(text):
         return ObjectOutput(text)
     if "://" in text:
-        raise InputError(f"{printable(text)} is no place for shards; give a folder, or an address such as s3://BUCKET/PATH.")
+        raise InputError(
+            _("{text} is no place for shards; give a folder, or an address such as s3://BUCKET/PATH.", text=printable(text))
+        )
     return FolderOutput(text)
 
 
@@ -152,16 +155,32 @@ def check_place(address: str, source: str, option: str = "--out") -> None:
     if end and (remote or not store.is_folder(Path(address))):
         base = address.rstrip("/").removesuffix(end)
         raise InputError(
-            f"{option} {printable(address)} has the ending of a file of another kind; features go into one file, "
-            f"{printable(Path(base).name)}.h5, or as shards into a folder or address without ending, {printable(base)}."
+            _(
+                "{option} {address} has the ending of a file of another kind; features go into one file, {name}.h5, "
+                "or as shards into a folder or address without ending, {base}.",
+                option=option,
+                address=printable(address),
+                name=printable(Path(base).name),
+                base=printable(base),
+            )
         )
     if _is_in(address, source):
         raise InputError(
-            f"{option} {printable(address)} is in {printable(source)}, where the images are; choose a folder or address "
-            "outside of it."
+            _(
+                "{option} {address} is in {source}, where the images are; choose a folder or address outside of it.",
+                option=option,
+                address=printable(address),
+                source=printable(source),
+            )
         )
     if not remote and store.is_file(Path(address)):
-        raise OutputError(f"{printable(address)} is a file, not a folder; name a folder for the shards with {option}.")
+        raise OutputError(
+            _(
+                "{address} is a file, not a folder; name a folder for the shards with {option}.",
+                address=printable(address),
+                option=option,
+            )
+        )
 
 
 def _is_in(address: str, source: str) -> bool:

@@ -18,6 +18,7 @@ from penult import images, quantize, sources
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions, at_depth
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import N_, _
 from penult.images import TableOptions
 from penult.objects import is_url
 from penult.pixels import DEPTHS, MAX_PIXELS
@@ -105,8 +106,12 @@ def take_plan(source: str, out: str) -> None:
         old, new = Plan.open(there).tasks(), Plan.open(source).tasks()
         if len(new) < len(old) or any(one.name != other.name for one, other in zip(old, new, strict=False)):
             raise InputError(
-                f"{printable(out)} has another plan, of which {printable(source)} is no addition; give the plan that was made "
-                "from it by `penult plan --add`, or choose another --out."
+                _(
+                    "{out} has another plan, of which {source} is no addition; give the plan that was made from it by "
+                    "`penult plan --add`, or choose another --out.",
+                    out=printable(out),
+                    source=printable(source),
+                )
             )
     with open_binary(source) as file, whole_file(there) as target:
         shutil.copyfileobj(file, target)
@@ -149,11 +154,14 @@ def wait_for_plan(out: str, progress: ProgressCallback = quiet, patience: float 
             if (sign := output.read(WORKING)) != seen:
                 seen, began = sign, time.monotonic()
         waited = time.monotonic() - began
-        progress("seconds of waiting for part 1", int(waited), int(patience))
+        progress(N_("seconds of waiting for part 1"), int(waited), int(patience))
         if waited > patience:
             raise InputError(
-                f"there is no plan in {printable(out)} yet: part 1 makes it, and has not; start part 1, or make it first by "
-                "`penult plan` and give the plan in the place of the source."
+                _(
+                    "there is no plan in {out} yet: part 1 makes it, and has not; start part 1, or make it first by "
+                    "`penult plan` and give the plan in the place of the source.",
+                    out=printable(out),
+                )
             )
         time.sleep(_PAUSE)
 
@@ -162,8 +170,11 @@ def refuse_answers(out: str) -> None:
     """Raise `InputError` where the answers of a model are in a place, which has a plan as well."""
     if open_output(out).exists(MODEL):
         raise InputError(
-            f"{printable(out)} holds answers of a model, which `penult predict --out` wrote, not features; give "
-            "another folder or address."
+            _(
+                "{out} holds answers of a model, which `penult predict --out` wrote, not features; give another "
+                "folder or address.",
+                out=printable(out),
+            )
         )
 
 
@@ -176,13 +187,16 @@ def check_asked(
     planned = {"device": facts.device, "precision": facts.precision, "rows": facts.rows, "max-pixels": facts.max_pixels}
     said = [f"--{name} {planned[name]}" for name, value in asked.items() if value not in (None, "auto", planned[name])]
     if float32 and facts.dtype != "float32":
-        said.append("without --float32")
+        said.append(_("without --float32"))
     if source is not None and _absolute(source) != _absolute(facts.source):
-        said.insert(0, f"of {facts.source}")
+        said.insert(0, _("of {source}", source=facts.source))
     if said:
         raise InputError(
-            f"the shards that are there were planned otherwise: {', '.join(map(printable, said))}; give the same to go on, or "
-            "choose another --out."
+            _(
+                "the shards that are there were planned otherwise: {printable}; give the same to go on, or choose "
+                "another --out.",
+                printable=", ".join(map(printable, said)),
+            )
         )
 
 
@@ -212,7 +226,7 @@ def _first_of_plan(plan: Plan) -> list[sources.Member]:
 def check_networks(facts: PlanFacts, networks: Sequence[Backbone]) -> None:
     """Raise `InputError` where these are not the networks of a plan; in int8 their names alone are compared."""
     if facts.precision != "int8" or [b.name for b in networks] != [network.name for network in facts.networks]:
-        _same_networks(facts, networks, "the plan")
+        _same_networks(facts, networks, _("the plan"))
 
 
 def _same_networks(facts: PlanFacts, networks: Sequence[Backbone], where: str) -> tuple[Backbone, ...]:
@@ -224,6 +238,11 @@ def _same_networks(facts: PlanFacts, networks: Sequence[Backbone], where: str) -
             return found
     names = ", ".join(network.name for network in facts.networks)
     raise InputError(
-        f"{printable(where)} was made with {printable(names)} in {facts.precision}, and these networks, or their weights or "
-        "preprocessing, are others; give the same by -b and --fit, or make a new plan."
+        _(
+            "{where} was made with {names} in {precision}, and these networks, or their weights or preprocessing, are "
+            "others; give the same by -b and --fit, or make a new plan.",
+            where=printable(where),
+            names=printable(names),
+            precision=facts.precision,
+        )
     )

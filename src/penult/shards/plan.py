@@ -17,6 +17,7 @@ import numpy as np
 
 from penult import untrusted
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.images import kaggle_label
 from penult.objects import is_url
 from penult.parquet import ParquetReader, ParquetWriter
@@ -88,7 +89,7 @@ class PlanNotes:
         """Return what `to_json` wrote. Raises ValueError, KeyError or TypeError."""
         found = untrusted.parse_json(text.encode())
         if found["format"] > FORMAT:
-            raise ValueError("it is of a newer penult")
+            raise ValueError(_("it is of a newer penult"))
         replaced = {int(number): [int(row) for row in rows] for number, rows in found.pop("replaced").items()}
         return cls(**found, replaced=replaced)
 
@@ -104,14 +105,19 @@ class Plan:
             self.notes = PlanNotes.from_json(reader.metadata[ABOUT])
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(
-                f"'{printable(path)}' is no plan that this penult reads ({printable(str(error)[:100])}); make one with "
-                "`penult plan SOURCE --out PLAN`"
+                _(
+                    "'{path}' is no plan that this penult reads ({error}); make one with `penult plan SOURCE --out PLAN`",
+                    path=printable(path),
+                    error=printable(str(error)[:100]),
+                )
             ) from error
         self.facts = PlanFacts.from_json(reader.metadata[FACTS], path)
         shards = [-(-rows // self.facts.rows) for rows in reader.group_rows]
         self._shards = np.cumsum([0, *shards])  # the first shard of each row group
         if len(self._names) != NAME * self._shards[-1]:
-            raise DamagedFile(f"'{printable(path)}' names other shards than it has; make it again with `penult plan`.")
+            raise DamagedFile(
+                _("'{path}' names other shards than it has; make it again with `penult plan`.", path=printable(path))
+            )
 
     @classmethod
     def open(cls, path: str) -> Plan:
@@ -119,7 +125,13 @@ class Plan:
         try:
             return cls(path, _reader(path))
         except OSError as error:
-            raise InputError(f"the plan '{printable(path)}' cannot be opened ({error.strerror}); check its path") from error
+            raise InputError(
+                _(
+                    "the plan '{path}' cannot be opened ({error}); check its path",
+                    path=printable(path),
+                    error=_(str(error.strerror)),
+                )
+            ) from error
 
     def __len__(self) -> int:
         return len(self._names) // NAME
@@ -142,7 +154,9 @@ class Plan:
         """Return the images of a shard, in order."""
         found = self._read(number, list(KINDS))
         if not set(found["packing"]) <= set(PACKINGS):
-            raise DamagedFile(f"'{printable(self.path)}' has images of an unknown kind; make it again with `penult plan`.")
+            raise DamagedFile(
+                _("'{path}' has images of an unknown kind; make it again with `penult plan`.", path=printable(self.path))
+            )
         rows = zip(*(found[name] for name in KINDS), strict=True)
         return [
             Member(decoded(id), decoded(container), decoded(id if key is None else key), offset, size, packing, tag, label)

@@ -18,6 +18,7 @@ import numpy as np
 
 from penult import images, sources
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import N_, _
 from penult.parquet import ParquetWriter
 from penult.shards.facts import PlanFacts
 from penult.shards.known_rows import KnownRows, hash_of
@@ -25,7 +26,7 @@ from penult.shards.output import whole_file
 from penult.shards.plan import ABOUT, FACTS, GROUP_ROWS, KINDS, NAMES, Plan, PlanNotes, columns_of, shard_name, take_note
 from penult.sources import Member
 from penult.sources.entries import NEARLY_ALL
-from penult.texts import count, printable
+from penult.texts import count, enumeration, printable
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def check_plan_name(out: str) -> None:
     """Raise `InputError` for a file that commands would not take for a plan."""
     if not out.lower().endswith(".parquet"):
         raise InputError(
-            f"--out '{printable(out)}' is no name of a plan, which is a Parquet file; give it the ending .parquet"
+            _("--out '{out}' is no name of a plan, which is a Parquet file; give it the ending .parquet", out=printable(out))
         )
 
 
@@ -107,13 +108,20 @@ def _write(making: _Making, out: str, progress: ProgressCallback) -> None:
 def _refuse_other(old: Plan, source: str, facts: PlanFacts | None) -> None:
     if old.facts.source != source:
         raise InputError(
-            f"'{printable(old.path)}' is a plan of '{printable(old.facts.source)}', not of '{printable(source)}'; "
-            "make a plan of its own for another source"
+            _(
+                "'{path}' is a plan of '{source}', not of '{asked}'; make a plan of its own for another source",
+                path=printable(old.path),
+                source=printable(old.facts.source),
+                asked=printable(source),
+            )
         )
     if facts is not None and facts.key != old.facts.key:
         raise InputError(
-            f"'{printable(old.path)}' was made with other networks, another precision or another version of penult; "
-            "leave the networks out to keep the plan's, or make a new plan"
+            _(
+                "'{path}' was made with other networks, another precision or another version of penult; leave the "
+                "networks out to keep the plan's, or make a new plan",
+                path=printable(old.path),
+            )
         )
 
 
@@ -158,7 +166,7 @@ class _Making:
                 self._names.append(shard_name(self._facts.key, columns))
                 self._rows += len(shard)
                 self._take_note(shard)
-                progress("plan", self._rows, self._rows)
+                progress(N_("plan"), self._rows, self._rows)
             self._refuse()
             self._finish_notes()
             writer.add_metadata({NAMES: "".join(self._names), ABOUT: self._notes.to_json()})
@@ -167,13 +175,15 @@ class _Making:
         """Return what was done."""
         gone = 0 if self._known is None else self._known.gone
         said = list(self._said)
-        unsaid = sorted(kind for kind in self._ignored if not any(text.startswith(kind) for text in said))
+        unsaid = sorted(kind for kind in self._ignored if not any(text.startswith((kind, _(kind))) for text in said))
         if unsaid:
-            said.append("ignored: " + ", ".join(f"{self._ignored[kind]:,} {kind}" for kind in unsaid))
+            kinds = enumeration(f"{self._ignored[kind]:,} {_(kind)}" for kind in unsaid)
+            said.append(_("ignored: {kinds}", kinds=kinds))
         if gone:
-            said.append(f"no longer in the source, but still in the plan: {count(gone, 'image')}")
+            said.append(_("no longer in the source, but still in the plan: {images}", images=count(gone, "image")))
         if self._notes.class_folders and self._notes.outside:
-            said.append(f"in no class folder, so without a label: {count(self._notes.outside, 'image')}")
+            outside = count(self._notes.outside, "image")
+            said.append(_("in no class folder, so without a label: {images}", images=outside))
         return PlanSummary(out, len(self._names), self._rows, self._new, self._replaced, gone, tuple(said))
 
     def _members(self) -> Iterator[Member]:
@@ -214,11 +224,13 @@ class _Making:
         if not self._new and self._rows:
             raise _NothingNew
         if not self._new:
-            passed = ", ".join(f"{number:,} {kind}" for kind, number in sorted(self._ignored.items()))
-            raise InputError(
-                f"no images in '{printable(self._source)}'{f' (ignored: {passed})' if passed else ''}; "
-                "give a source that has some"
-            )
+            passed = enumeration(f"{number:,} {_(kind)}" for kind, number in sorted(self._ignored.items()))
+            source = printable(self._source)
+            if passed:
+                raise InputError(
+                    _("no images in '{source}' (ignored: {kinds}); give a source that has some", source=source, kinds=passed)
+                )
+            raise InputError(_("no images in '{source}'; give a source that has some", source=source))
         hashes = np.sort(np.frombuffer(self._hashes, np.uint64))
         if not (equal := set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())):
             return
@@ -231,8 +243,12 @@ class _Making:
         listed = sources.kind_of(self._source) == "table"
         if twice := [id for id in repeated if not listed or len(set(meant[id])) > 1]:
             raise InputError(
-                f"'{printable(self._source)}' has these names more than once: {images.quoted(sorted(twice))}; "
-                "remove or rename one of each, since results are told apart by their names"
+                _(
+                    "'{source}' has these names more than once: {twice}; remove or rename one of each, since results "
+                    "are told apart by their names",
+                    source=printable(self._source),
+                    twice=images.quoted(sorted(twice)),
+                )
             )
         if repeated:
             raise _Repeated(repeated)
@@ -242,8 +258,12 @@ class _Making:
         notes.folders = max(notes.folders, len(self._folders))
         few = 0 < notes.labelled < NEARLY_ALL * self._rows and not self._stated
         if few and notes.folders > 1 and not notes.outside:  # as `images.scan_labelled` has it
-            said = f"only {notes.labelled:,} of {self._rows:,} images have a label in a .cls or .json"
-            self._said = (*self._said, f"labels come from the class folders: {said}")
+            said = _(
+                "labels come from the class folders: only {labelled:,} of {n:,} images have a label in a .cls or .json",
+                labelled=notes.labelled,
+                n=self._rows,
+            )
+            self._said = (*self._said, said)
             notes.labelled = 0
         notes.parts = notes.parts and all(map(images.is_part, self._folders))
         notes.first = sorted(self._folders)[:2]

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from penult import untrusted
 from penult.errors import DamagedFile, OutputError
+from penult.i18n import _
 from penult.shards.output import Output
 from penult.texts import printable
 
@@ -84,12 +85,14 @@ class Receipt:
             found = cls(**checked_values(data, "check"))
             counts = (found.rows, found.embedded, found.size, found.failed, *found.reasons.values())
             if not all(type(n) is int and n >= 0 for n in counts) or sum(found.reasons.values()) != found.failed:
-                raise ValueError("its counts do not add up")
+                raise ValueError(_("its counts do not add up"))
             if len(bytes.fromhex(found.sha256)) != hashlib.sha256().digest_size:
-                raise ValueError("it has no sha256")
+                raise ValueError(_("it has no sha256"))
         except (ValueError, TypeError, AttributeError) as error:
-            said = printable(str(error)[:200].rstrip("."))
-            raise DamagedFile(f"{printable(where)} is no receipt of a shard ({said}); remove it, and run again.") from error
+            said = printable(str(error)[:200].rstrip(".。"))
+            raise DamagedFile(
+                _("{where} is no receipt of a shard ({said}); remove it, and run again.", where=printable(where), said=said)
+            ) from error
         return found
 
 
@@ -121,14 +124,18 @@ class ShardWriter:
         failed = sum(reasons.values())
         sums = hashlib.sha256(data).hexdigest()
         receipt = Receipt(task.name, task.rows, task.rows - failed, dict(sorted(reasons.items())), len(data), sums)
-        for _ in range(_TRIES):
+        for _other in range(_TRIES):
             self.output.write(shard_file(task.name), data)
             self.output.write(receipt_file(task.name), receipt.to_json())
             if self._belong_together(task.name):
                 return ShardStatus(task.name, task.rows, receipt.embedded, failed, False, seconds, receipt.reasons)
         raise OutputError(
-            f"{printable(self.output.address)}/{shard_file(task.name)} is not read back as it was written; look at the "
-            "disk or store, and run the same command again: what is done is kept."
+            _(
+                "{address}/{name} is not read back as it was written; look at the disk or store, and run the same "
+                "command again: what is done is kept.",
+                address=printable(self.output.address),
+                name=shard_file(task.name),
+            )
         )
 
     def _belong_together(self, name: str) -> bool:
@@ -149,7 +156,7 @@ def checked_values(data: bytes, key: str) -> dict[str, Any]:
     """Return the JSON values of a file without their sha256, which is at `key`. Raises `ValueError` or `AttributeError`."""
     values: dict[str, Any] = untrusted.parse_json(data)
     if values.pop(key, "") != sha256_of_values(values):
-        raise ValueError("it was changed after it was written")
+        raise ValueError(_("it was changed after it was written"))
     return values
 
 
@@ -183,5 +190,7 @@ def read_receipts(output: Output, names: Sequence[str]) -> Iterator[Receipt]:
     for name, data in output.read_many([receipt_file(name) for name in names]):
         where = f"{output.address}/{name}"
         if isinstance(data, OSError):
-            raise DamagedFile(f"{printable(where)} cannot be read ({data}); run the same command again.") from data
+            raise DamagedFile(
+                _("{where} cannot be read ({data}); run the same command again.", where=printable(where), data=data)
+            ) from data
         yield Receipt.parse(data, where)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from penult.arrays import Array, row_chunks, widen
+from penult.i18n import _
 
 
 def chunk_length(source: Any) -> int:
@@ -80,7 +81,7 @@ def _read_fully(fd: int, offset: int, into: memoryview) -> None:
         os.lseek(fd, offset, os.SEEK_SET)
         found = os.readv(fd, [into]) if hasattr(os, "readv") else _read(fd, into)
         if not found:
-            raise OSError(f"the file ends {len(into)} bytes early: it was changed while it was read")
+            raise OSError(_("the file ends {into} bytes early: it was changed while it was read", into=len(into)))
         offset, into = offset + found, into[found:]
 
 

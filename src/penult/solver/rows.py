@@ -16,6 +16,7 @@ import numpy as np
 
 from penult.arrays import FLOAT16_END, NARROW, Array, block_slices, random_places, unit_blocks
 from penult.errors import InputError
+from penult.i18n import _
 from penult.solver.losses import LogisticLoss, Loss, SoftmaxLoss
 from penult.solver.reading import chunk_length, chunk_rows, read_rows
 
@@ -148,7 +149,7 @@ class Partition:
         parts = chunk_rows(self.first, self.first + len(self.codes), most, self.chunk_length)
         ahead = self.offset - self.first
         places = [slice(at.start + ahead, at.stop + ahead) for at in parts]
-        for at, (_, x) in zip(parts, read_rows(self.source, places, self.dtype), strict=True):
+        for at, (_other, x) in zip(parts, read_rows(self.source, places, self.dtype), strict=True):
             if check:
                 self._check(at, x)
             self.scaling.apply(x)
@@ -158,8 +159,12 @@ class Partition:
         odd = not np.isfinite(np.vdot(x, x)) and not np.isfinite(x).all()  # a square may overflow where no number is odd
         if odd or (self.source.dtype == np.float16 and np.abs(x).max() >= FLOAT16_END):
             raise InputError(
-                f"Input X contains NaN or infinity in rows {at.start} to {at.stop - 1}; leave out the rows that could not be "
-                "computed."
+                _(
+                    "Input X contains NaN or infinity in rows {start} to {stop}; leave out the rows that could not be "
+                    "computed.",
+                    start=at.start,
+                    stop=at.stop - 1,
+                )
             )
 
     def spread(self, pivot: Array) -> Sums:
@@ -204,7 +209,7 @@ class Partition:
     def gram(self, V: Array) -> Sums:
         """Return X^T X v of each row v of V (m, d)."""
         out, columns = np.zeros(V.shape), np.ascontiguousarray(V.T, self.dtype)
-        for _, x in self.chunks(len(V)):
+        for _other, x in self.chunks(len(V)):
             out += (x @ columns).T @ x
         return (out,)
 
@@ -267,7 +272,7 @@ class PartitionedRows:
         for found in self.answers(method, args):
             total = found if total is None else tuple(a + b for a, b in zip(total, found, strict=True))
         if total is None:
-            raise InputError("there are no rows to learn from; give some.")
+            raise InputError(_("there are no rows to learn from; give some."))
         return total
 
 

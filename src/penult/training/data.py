@@ -349,7 +349,7 @@ def listed_names(path: str, n: int) -> tuple[str, ...]:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise InputError(
-            _("the list of names {path} cannot be read ({error}); give its path.", path=path, error=error.strerror)
+            _("the list of names {path} cannot be read ({error}); give its path.", path=path, error=_(str(error.strerror)))
         ) from error
     names = [line for line in text.split("\n") if line]  # splitlines() would part names at odd signs
     if len(names) != n:

@@ -286,7 +286,7 @@ def _carried_out(moves: Sequence[tuple[Path, Path]], listing: str) -> int:
                 _(
                     "{old} cannot be moved ({error}); {done} before it were. Take those off the list and run it again.",
                     old=printable(old),
-                    error=error.strerror,
+                    error=_(str(error.strerror)),
                     done=done,
                 )
             ) from error

@@ -91,8 +91,8 @@ class Trainer:
         failures = sorted(done.failures.items())
         rows = [(names[i][0], f.reason, f.detail, names[i][1], advice(f)) for i, f in failures]
         self.skipped = runs.write_skipped(self.folder, rows)
-        more = f" (all of them: {printable(self.folder / runs.SKIPPED)})"
-        done.settings.tolerance.check_failures([name for name, _ in names], done.failures, more)
+        files = [name for name, _part in names]
+        done.settings.tolerance.check_failures(files, done.failures, self.folder / runs.SKIPPED)
 
     def _account_stored(self, stored: StoredFeatures | None) -> None:
         """Write `skipped.csv` of what has no stored features."""

@@ -57,7 +57,7 @@ def unpacked(data: TrainingData, folder: Path, progress: ProgressCallback) -> Tr
                 "a copy of the rows ({size:,.1f} GB) cannot be written to {folder} ({error}); give another folder with --out.",
                 size=size / 1e9,
                 folder=printable(folder),
-                error=error.strerror,
+                error=_(str(error.strerror)),
             )
         ) from error
     return replace(data, every=replace(data.every, X=X))

@@ -5,6 +5,7 @@ Child processes do the work that may load torch: they convert, and ask the sourc
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import importlib
 import importlib.util
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from penult import backbones, store
 from penult.backbones import Backbone
 from penult.errors import InputError, MissingExtra, PenultError, ProgressCallback, UnknownName, quiet, unknown
+from penult.i18n import _
 from penult.texts import printable
 from penult.worker import Crashed, Worker
 from penult.zoo import model_cache, names, recipe_file
@@ -62,12 +64,20 @@ def find_backbone(
     found = model_cache.get(entry)
     chosen = isinstance(cache, str | Path) or store.cache_was_chosen()  # who named a folder hears where it cannot be written
     if found is None and not chosen and not store.can_be_written(entry.folder):
-        store.warn_not_cached(f"no cache folder can be written at {printable(store.cache_root(cache))}")
+        folder = printable(store.cache_root(cache))
+        store.warn_not_cached(_("no cache folder can be written at {folder}", folder=folder))
         entry = model_cache.entry_of(spec, store.cache_root(False))
         found = model_cache.get(entry)
     found = found or _convert(spec, entry, progress)
     if not poolings and pooling not in {None, found.pooling}:
-        raise InputError(f"{found.name} has no pooling {pooling}; it has {found.pooling}, or name none at all.")
+        raise InputError(
+            _(
+                "{name} has no pooling {pooling}; it has {has}, or name none at all.",
+                name=found.name,
+                pooling=pooling,
+                has=found.pooling,
+            )
+        )
     found = replace(found, name=label)  # its file may have had another name when it was converted
     return found.with_recipe(**changes) if changes else found
 
@@ -107,7 +117,7 @@ def with_recipe_file(spec: ModelSpec, recipe: Mapping[str, Any] | None = None) -
 def _convert(spec: ModelSpec, entry: store.CacheEntry, progress: ProgressCallback) -> Backbone:
     """Have a child process convert the network, and read what it wrote."""
     _check_installed(spec)
-    step = f"converting {spec.label}"
+    step = _("converting {network}", network=spec.label)
     progress(step, 0, 1)
     with Worker(CHILD, threads=os.cpu_count() or 1, shown=progress is not quiet) as child:
         child.send((spec, entry))
@@ -115,13 +125,18 @@ def _convert(spec: ModelSpec, entry: store.CacheEntry, progress: ProgressCallbac
             list(child.answers())
         except Crashed as error:
             raise PenultError(
-                f"converting {spec.label} ended without an answer ({error}): most often this machine's memory was too small; "
-                "close other programs, take a smaller sibling, or convert on another machine (`penult backbones --fetch`)."
+                _(
+                    "converting {label} ended without an answer ({error}): most often this machine's memory was too "
+                    "small; close other programs, take a smaller sibling, or convert on another machine (`penult "
+                    "backbones --fetch`).",
+                    label=spec.label,
+                    error=error,
+                )
             ) from error
     progress(step, 1, 1)
     found = model_cache.get(entry)
     if found is None:
-        raise PenultError(f"{entry.folder} vanished while it was written; run the same command again.")
+        raise PenultError(_("{folder} vanished while it was written; run the same command again.", folder=entry.folder))
     return found
 
 
@@ -131,10 +146,12 @@ def _check_installed(spec: ModelSpec) -> None:
         return
     install = f"pip install 'penult[{spec.source}]'"
     if not SOURCES[spec.source].prefix:
-        close = unknown("backbone", spec.name, [*backbones.builtin_names(), *names.PRESETS])
-        if "did you mean" in str(close):
-            raise type(close)(f"{close} Names of {spec.source} need: {install}")
-    raise MissingExtra(f"{spec.label!r} is not available yet. Install: {install}")
+        known = [*backbones.builtin_names(), *names.PRESETS]
+        if difflib.get_close_matches(spec.name, known, n=1, cutoff=0.5):
+            close = unknown(_("backbone"), spec.name, known)
+            told = {"error": close, "source": spec.source, "install": install}
+            raise UnknownName(_("{error} Names of {source} need: {install}", **told))
+    raise MissingExtra(_("{name!r} is not available yet. Install: {install}", name=spec.label, install=install))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +239,18 @@ def _matching(pattern: str, ready: Sequence[Listed]) -> list[Listed]:
     rows += [row for row in _elsewhere([pattern]) if row.name not in known]
     if not rows:
         every = (row.name for row in _elsewhere(["*"]))
-        error = unknown("backbone", pattern, [*known, *names.PRESETS, *every])
+        error = unknown(_("backbone"), pattern, [*known, *names.PRESETS, *every])
         absent = [key for key in _listable() if not _installed(key)]
-        more = (
-            f" Not asked, because not installed: {', '.join(absent)} (pip install 'penult[{','.join(absent)}]')."
-            if absent
-            else ""
+        if not absent:
+            raise error
+        raise UnknownName(
+            _(
+                "{error} Not asked, because not installed: {names} (pip install 'penult[{extras}]').",
+                error=error,
+                names=", ".join(absent),
+                extras=",".join(absent),
+            )
         )
-        raise UnknownName(f"{error}{more}")
     return rows
 
 
@@ -256,7 +277,9 @@ def _elsewhere(patterns: Sequence[str]) -> Iterator[Listed]:
             try:
                 rows = list(child.answers())
             except Crashed as error:
-                raise PenultError(f"asking {key} for its networks failed ({error}); reinstall it.") from error
+                raise PenultError(
+                    _("asking {key} for its networks failed ({error}); reinstall it.", key=key, error=error)
+                ) from error
         yield from rows
 
 

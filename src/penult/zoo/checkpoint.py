@@ -13,6 +13,7 @@ import numpy as np
 
 from penult import untrusted
 from penult.errors import DamagedFile, listed
+from penult.i18n import N_, _
 
 _ALONE, _EACH = 10, 5  # names in a refusal: of one list, and of each of several
 _LONGEST, _SHORT = 90, 60  # letters of a name with its shapes; of three lists
@@ -26,11 +27,15 @@ def of_file(path: Path | str) -> str:
     """
     path = Path(path)
     if path.stat().st_size == 0:
-        raise DamagedFile(f"{path} is empty; get the file again.")
+        raise DamagedFile(_("{path} is empty; get the file again.", path=path))
     digits, found = untrusted.sha256(path), re.search(r"-([0-9a-f]{8})\.(pth|pt|bin|safetensors|npz)$", path.name)
     if found and not digits.startswith(found[1]):
         raise DamagedFile(
-            f"{path}: its sha256 does not begin with {found[1]}, which its name promises; download it again, or rename it."
+            _(
+                "{path}: its sha256 does not begin with {found}, which its name promises; download it again, or rename it.",
+                path=path,
+                found=found[1],
+            )
         )
     return digits
 
@@ -72,6 +77,5 @@ def misfit(lists: Mapping[str, Sequence[str]], counted: bool = False) -> str:
     """Return `missing: a, b and 198 more; unknown: c` for a refusal of a thousand letters; `counted`: `200 missing`."""
     named = {what: names for what, names in lists.items() if names}
     most, longest = _ALONE if len(named) == 1 else _EACH, _LONGEST if len(named) < 3 else _SHORT
-    return "; ".join(
-        f"{f'{len(names)} ' if counted else ''}{what}: {listed(names, most, longest)}" for what, names in named.items()
-    )
+    told = N_("{n} {what}: {names}") if counted else N_("{what}: {names}")
+    return "; ".join(_(told, n=len(names), what=_(what), names=listed(names, most, longest)) for what, names in named.items())

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from penult import engines
 from penult.backbones import Backbone, StoredGraph
 from penult.errors import DamagedFile, InputError, PenultError
+from penult.i18n import _
 from penult.store import CacheEntry
 from penult.zoo import checkpoint, model_cache, onnx_graph, sources
 from penult.zoo.onnx_shapes import count
@@ -40,15 +41,22 @@ def convert_child(sent: Iterator[tuple[ModelSpec, CacheEntry]]) -> Iterator[Path
         try:
             backbone, graph = convert(spec)
         except sources.Unreachable as error:
-            raise sources.Unreachable(f"{error} Its place here: {entry.folder}") from error
+            raise sources.Unreachable(_("{error} Its place here: {folder}", error=error, folder=entry.folder)) from error
         except PenultError:
             raise
         except MemoryError as error:
-            raise InputError(f"{spec.label} does not fit into this machine's memory; take a smaller sibling.") from error
+            raise InputError(
+                _("{label} does not fit into this machine's memory; take a smaller sibling.", label=spec.label)
+            ) from error
         except Exception as error:  # a library's own failure: name the network, never show a traceback
             text = " ".join(str(error).split())[:400]
             raise InputError(
-                f"{spec.label} cannot be converted: {type(error).__name__}: {text}; take another network."
+                _(
+                    "{label} cannot be converted: {type}: {text}; take another network.",
+                    label=spec.label,
+                    type=type(error).__name__,
+                    text=text,
+                )
             ) from error
         model_cache.put(entry, graph, backbone.to_dict())
         yield entry.folder
@@ -86,7 +94,13 @@ def _width(graph: bytes, label: str) -> int:
     outputs = {o.name: o.type.tensor_type.shape.dim for o in onnx.load_model_from_string(graph).graph.output}
     dims = [d.dim_value for d in outputs["features"]]
     if len(dims) != 2 or dims[1] < 1:
-        raise InputError(f"{label} gives features of the shape {dims}, and not one vector for an image; take another network.")
+        raise InputError(
+            _(
+                "{label} gives features of the shape {dims}, and not one vector for an image; take another network.",
+                label=label,
+                dims=dims,
+            )
+        )
     return int(dims[1])
 
 
@@ -113,7 +127,9 @@ def export(loaded: LoadedModel, name: str) -> bytes:
             )
     except Exception as error:  # whatever torch and onnxscript raise: the user has one question, which network
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{name}: torch cannot write this network as ONNX ({first[:300]}); take another network.") from error
+        raise InputError(
+            _("{name}: torch cannot write this network as ONNX ({first}); take another network.", name=name, first=first[:300])
+        ) from error
     return add_preprocessing(onnx_graph.to_bytes(program.model_proto), loaded.recipe)
 
 
@@ -160,18 +176,30 @@ def _check_against_torch(loaded: LoadedModel, backbone: Backbone) -> None:
 def check_close(name: str, output: str, got: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
     """Raise `InputError` unless what the engine got is what torch wanted, every number and the whole."""
     if not np.isfinite(wanted).all():
-        raise InputError(f"{name}: this network gives numbers that are not finite; get its weights again.")
+        raise InputError(_("{name}: this network gives numbers that are not finite; get its weights again.", name=name))
     if got.shape != wanted.shape:
         raise InputError(
-            f"{name}: its {output} as ONNX are {got.shape} where torch's are {wanted.shape}; take another network."
+            _(
+                "{name}: its {output} as ONNX are {shape} where torch's are {wanted}; take another network.",
+                name=name,
+                output=output,
+                shape=got.shape,
+                wanted=wanted.shape,
+            )
         )
     size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
     error = np.abs(got.astype(np.float64) - wanted)
     near = bool((error <= RTOL * np.abs(wanted) + ATOL * max(1.0, size)).all())
     if not near or np.linalg.norm(error) > OVERALL * np.linalg.norm(wanted):
         raise InputError(
-            f"{name}: its {output} as ONNX differ from torch's by {error.max():.2g} (their size is {size:.2g}); "
-            "penult does not use a conversion that it cannot prove. Take another network."
+            _(
+                "{name}: its {output} as ONNX differ from torch's by {error:.2g} (their size is {size:.2g}); penult "
+                "does not use a conversion that it cannot prove. Take another network.",
+                name=name,
+                output=output,
+                error=error.max(),
+                size=size,
+            )
         )
 
 
@@ -183,11 +211,13 @@ def _check_runs(backbone: Backbone) -> None:
     except DamagedFile as error:
         first = str(error).splitlines()[0][:300]
         raise InputError(
-            f"{first} The engine lacks an operator of it; export it again, with opset 17 and plain operators."
+            _("{first} The engine lacks an operator of it; export it again, with opset 17 and plain operators.", first=first)
         ) from error
     finally:
         engine.close()
     if not np.isfinite(features).all():
-        raise InputError(f"{backbone.name} gives numbers that are not finite; check its recipe and its weights.")
+        raise InputError(_("{name} gives numbers that are not finite; check its recipe and its weights.", name=backbone.name))
     if (features[0] == features[1]).all():
-        raise InputError(f"{backbone.name} gives the same features for two different images; name another output.")
+        raise InputError(
+            _("{name} gives the same features for two different images; name another output.", name=backbone.name)
+        )

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from penult.errors import InputError, PenultError, listed, unknown
+from penult.i18n import N_, _
 from penult.zoo import onnx_graph, onnx_shapes
 
 # What exporters call the one vector of an image, the likeliest first.
@@ -19,7 +20,7 @@ KNOWN = (
 )  # fmt: skip
 _ACTIVATIONS = {"Softmax", "LogSoftmax", "Sigmoid", "QuantizeLinear", "DequantizeLinear"}  # after a classifier
 _SAME_NUMBERS = {"Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Concat"}  # in another shape
-_FIX = "name one tensor of shape (n, d) or (n, d, h, w) as the recipe's output"
+_FIX = N_("name one tensor of shape (n, d) or (n, d, h, w) as the recipe's output")
 
 Dims = tuple[int, ...]
 
@@ -94,7 +95,7 @@ class GraphView:
         """Return a tensor for a message: name and shape."""
         dims = self.tensors[name].dims if name in self.tensors else None
         if dims is None:
-            return f"{name!r} (unknown shape)"
+            return _("{name!r} (unknown shape)", name=name)
         return f"{name!r} (n, {', '.join('?' if d is None else str(d) for d in dims[1:])})"
 
     def attribute(self, node: Any, name: str, default: Any) -> Any:
@@ -128,45 +129,62 @@ def choose(view: GraphView, wanted: str | None) -> FeatureTensor:
     if wanted is not None:
         if wanted not in view.makers:
             raise _no_such(view, wanted)
-        return _taken(view, wanted, f"the features are the tensor {view.describe(wanted)}, as the recipe says")
+        return _taken(view, wanted, N_("the features are the tensor {tensor}, as the recipe says"))
     # an output's name without what frameworks put around it
     called = {name.lower().split(":")[0].split("/")[-1]: name for name in reversed(view.outputs)}
     for known in KNOWN:
         if known in called:
-            return _taken(view, called[known], f"the features are the output {view.describe(called[known])}")
+            return _taken(view, called[known], N_("the features are the output {tensor}"))
     if len(view.outputs) != 1:
         outputs = listed((view.describe(name) for name in view.outputs), longest=90)
-        raise InputError(f"which of its outputs are the features cannot be told: {outputs}; {_FIX}.")
+        raise InputError(
+            _("which of its outputs are the features cannot be told: {outputs}; {cure}.", outputs=outputs, cure=_(_FIX))
+        )
     output = view.outputs[0]
     before = _before_classifier(view, output)
     if before is not None:
-        why = f"the features are the tensor {view.describe(before)}, which goes into the last layer before {output!r}"
-        return _taken(view, before, f"{why}; the recipe's output can name another")
+        note = N_(
+            "the features are the tensor {tensor}, which goes into the last layer before {output!r}; the recipe's output "
+            "can name another"
+        )
+        return _taken(view, before, note, output)
     if view.maker(output, "Softmax", "LogSoftmax"):
-        raise InputError(f"its output {output!r} is probabilities, and the layer that makes them was not found; {_FIX}.")
-    return _taken(
-        view, output, f"the features are its only output, {view.describe(output)}; the recipe's output can name another"
-    )
+        told = {"output": output, "cure": _(_FIX)}
+        raise InputError(
+            _("its output {output!r} is probabilities, and the layer that makes them was not found; {cure}.", **told)
+        )
+    return _taken(view, output, N_("the features are its only output, {tensor}; the recipe's output can name another"))
 
 
 def _no_such(view: GraphView, wanted: str) -> PenultError:
     plausible = [name for name in view.makers if view.plausible(name)]
     near = difflib.get_close_matches(wanted, plausible, n=1, cutoff=0.5)
-    return unknown("tensor", wanted, plausible if near else plausible[-8:])  # the last are the likeliest
+    return unknown(_("tensor"), wanted, plausible if near else plausible[-8:])  # the last are the likeliest
 
 
-def _taken(view: GraphView, name: str, note: str) -> FeatureTensor:
-    """Return the choice of one tensor. Raises `InputError` unless it is one vector, or maps, for an image."""
+def _taken(view: GraphView, name: str, note: str, output: str = "") -> FeatureTensor:
+    """Return the choice of one tensor; `note` is English, for the record, where it is told before which `output` it stands.
+
+    Raises `InputError` unless it is one vector, or maps, for an image.
+    """
+    note = note.format(tensor=view.describe(name), output=output)
     dims = view.dims(name)
     if dims is None or len(dims) < 2 or dims[0] != 1 or not view.is_float(name) or view.is_constant(name):
-        raise InputError(f"{view.describe(name)} is not one vector of floats for an image; {_FIX}.")
+        told = {"tensor": view.describe(name), "cure": _(_FIX)}
+        raise InputError(_("{tensor} is not one vector of floats for an image; {cure}.", **told))
     if sum(d > 1 for d in dims) <= 1:
         maps, nhwc = _pooled_from(view, name) or (None, False)
         return FeatureTensor(name, maps, nhwc, note)
     if len(dims) == 4:
-        return FeatureTensor(None, name, view.is_nhwc(dims), f"{note}; they are averaged over its positions")
-    tokens = f"{dims[1]} vectors an image (tokens)" if len(dims) == 3 else f"{len(dims)} dimensions"
-    raise InputError(f"{view.describe(name)} has {tokens}, and features are one vector; {_FIX}.")
+        return FeatureTensor(
+            None, name, view.is_nhwc(dims), N_("{note}; they are averaged over its positions").format(note=note)
+        )
+    told = {"tensor": view.describe(name), "cure": _(_FIX)}
+    if len(dims) == 3:
+        raise InputError(
+            _("{tensor} has {n} vectors an image (tokens), and features are one vector; {cure}.", n=dims[1], **told)
+        )
+    raise InputError(_("{tensor} has {n} dimensions, and features are one vector; {cure}.", n=len(dims), **told))
 
 
 def _before_classifier(view: GraphView, output: str) -> str | None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from penult.arrays import Array
 from penult.backbones.backbone import Pooling
 from penult.errors import InputError, MissingExtra, PenultError, unknown
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 
 DataFormat = Literal["channels_first", "channels_last"]
@@ -38,15 +39,18 @@ def import_keras() -> Any:
     """
     missing = [name for name in ("torch", "keras") if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"{', '.join(missing)}: not installed; pip install 'penult[keras]'")
+        raise MissingExtra(_("{missing}: not installed; pip install 'penult[keras]'", missing=", ".join(missing)))
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "torch"
     keras = importlib.import_module("keras")
     backend = keras.config.backend()
     if backend != "torch":
         raise InputError(
-            f"Keras was imported in this process with the backend {backend!r}, and penult needs 'torch'; set the "
-            "environment variable KERAS_BACKEND=torch before Keras is imported, or start a fresh process."
+            _(
+                "Keras was imported in this process with the backend {backend!r}, and penult needs 'torch'; set the "
+                "environment variable KERAS_BACKEND=torch before Keras is imported, or start a fresh process.",
+                backend=backend,
+            )
         )
     return keras
 
@@ -93,8 +97,10 @@ def _built(name: str, data_format: DataFormat, **options: Any) -> Any:
         except PenultError:  # from the loading of weights
             raise
         except (ValueError, TypeError) as error:
-            at = f" for inputs of {options['input_shape']}" if "input_shape" in options else ""
-            raise InputError(f"Keras cannot build {name}{at}: {error}") from error
+            if "input_shape" not in options:
+                raise InputError(_("Keras cannot build {name}: {error}", name=name, error=error)) from error
+            told = {"name": name, "shape": options["input_shape"], "error": error}
+            raise InputError(_("Keras cannot build {name} for inputs of {shape}: {error}", **told)) from error
 
 
 @contextlib.contextmanager

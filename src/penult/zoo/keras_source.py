@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 from penult.texts import printable
 from penult.zoo import checkpoint, keras_network, keras_weights
@@ -120,8 +121,12 @@ def _probed(name: str) -> tuple[_Floats, _Floats, str]:
         if affine and np.allclose(own, np.diag(scale), atol=1e-12) and (scale > 0).all():
             return scale, black, channels
     raise InputError(
-        f"{family(name).__name__}.preprocess_input does more than scale and shift each channel, so no recipe can say "
-        f"it; keras:{name} cannot be used with this version of Keras."
+        _(
+            "{type}.preprocess_input does more than scale and shift each channel, so no recipe can say it; "
+            "keras:{name} cannot be used with this version of Keras.",
+            type=family(name).__name__,
+            name=name,
+        )
     )
 
 
@@ -160,8 +165,12 @@ def _is_like_imagenet(other: Any, file: WeightsFile, name: str, size: int) -> bo
         return True
     if file.rescalings is None:
         raise InputError(
-            f"{printable(file.path)} does not say whether its {name} rescales its input once or twice, and its features "
-            "depend on it; save the network itself, not a model around it, as .weights.h5 or .keras."
+            _(
+                "{path} does not say whether its {name} rescales its input once or twice, and its features depend on "
+                "it; save the network itself, not a model around it, as .weights.h5 or .keras.",
+                path=printable(file.path),
+                name=name,
+            )
         )
     return False
 
@@ -221,10 +230,23 @@ def _download_error(name: str, file: str, origin: str, error: Exception) -> Inpu
     target = printable(Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file)
     text = re.sub(r"\s+", " ", str(error))[:300]
     if "corrupted" in text:
-        return DamagedFile(f"the weights of keras:{name} came with another digest: {text} Delete {target} and try again.")
+        return DamagedFile(
+            _(
+                "the weights of keras:{name} came with another digest: {text} Delete {target} and try again.",
+                name=name,
+                text=text,
+                target=target,
+            )
+        )
     return Unreachable(
-        f"{offline_text(f'keras:{name}')} Or put {file} of {urlsplit(origin).hostname} at {target} (KERAS_HOME moves that "
-        f"folder from ~/.keras). Keras said: {text}."
+        _(
+            "{error} Or put {file} of {host} at {target} (KERAS_HOME moves that folder from ~/.keras). Keras said: {said}.",
+            error=offline_text(f"keras:{name}"),
+            file=file,
+            host=urlsplit(origin).hostname,
+            target=target,
+            said=text,
+        )
     )
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from penult import untrusted
 from penult.arrays import Array
 from penult.errors import DamagedFile, InputError, PenultError, listed
+from penult.i18n import N_, _
 from penult.texts import printable
 from penult.zoo.checkpoint import misfit
 from penult.zoo.keras_network import Leaf, build_with_top, leaves
@@ -99,7 +100,9 @@ def _as_damage(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # they answer damage with a dozen kinds of error
         first = str(error).split("\n")[0][:200]
-        raise DamagedFile(f"{printable(path)} is damaged or cut off: {first}; get a fresh copy, or save it again.") from error
+        raise DamagedFile(
+            _("{path} is damaged or cut off: {first}; get a fresh copy, or save it again.", path=printable(path), first=first)
+        ) from error
 
 
 def _source(path: Path) -> Any:
@@ -107,20 +110,35 @@ def _source(path: Path) -> Any:
     import h5py
 
     if not path.is_file():
-        raise InputError(f"{printable(path)} is not a file; give the path of a .h5, .weights.h5 or .keras file.")
+        raise InputError(_("{path} is not a file; give the path of a .h5, .weights.h5 or .keras file.", path=printable(path)))
     if h5py.is_hdf5(path):
         return path
     if not zipfile.is_zipfile(path):
         raise DamagedFile(
-            f"{printable(path)} is not a whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again."
+            _(
+                "{path} is not a whole .h5, .weights.h5 or .keras file; get a fresh copy, or save it again.",
+                path=printable(path),
+            )
         )
     with untrusted.open_file(path) as file:
         archive = untrusted.open_zip(file)
         if _MEMBER not in archive.namelist():
-            raise InputError(f"{printable(path)} holds no {_MEMBER}; save the model with Keras 3 as .keras or .weights.h5.")
+            raise InputError(
+                _(
+                    "{path} holds no {member}; save the model with Keras 3 as .keras or .weights.h5.",
+                    path=printable(path),
+                    member=_MEMBER,
+                )
+            )
         size, whole = archive.getinfo(_MEMBER).file_size, path.stat().st_size
         if size > _MOST_PACKED * whole or archive.getinfo(_MEMBER).compress_size > whole:
-            raise InputError(f"{printable(path)} claims {size} bytes of weights, more than it can hold; get a fresh copy.")
+            raise InputError(
+                _(
+                    "{path} claims {size} bytes of weights, more than it can hold; get a fresh copy.",
+                    path=printable(path),
+                    size=size,
+                )
+            )
         return io.BytesIO(archive.read(_MEMBER))  # zip checks its checksum
 
 
@@ -140,7 +158,9 @@ def _weights_file(path: Path, file: Any) -> WeightsFile:
             return _legacy(path, groups, datasets, root)
     layers = _tree(path, datasets)
     if not layers:
-        raise InputError(f"{printable(path)} holds no layers with weights; give a .h5, .weights.h5 or .keras file of Keras.")
+        raise InputError(
+            _("{path} holds no layers with weights; give a .h5, .weights.h5 or .keras file of Keras.", path=printable(path))
+        )
     silent = [g for g in groups if g.endswith("/vars") and f"{g}/0" not in datasets and g.startswith(_ROOTS)]
     rescalings = sum(bool(re.search(r"(^|/)rescaling(_\d+)?/vars$", g)) for g in silent) if silent else None
     return WeightsFile(path, layers, True, rescalings)
@@ -153,13 +173,13 @@ def _members(path: Path, group: Any, place: str, met: set[int]) -> Iterator[tupl
     for name in group:
         where = f"{place}/{name}".lstrip("/")
         if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-            raise _refusal(path, where, "is a link to somewhere else")
+            raise _refusal(path, where, _("is a link to somewhere else"))
         thing = group[name]
         if isinstance(thing, h5py.Dataset):
             yield where, thing
         elif isinstance(thing, h5py.Group):
             if _address(thing) in met:
-                raise _refusal(path, where, "is a group that stands in two places")
+                raise _refusal(path, where, _("is a group that stands in two places"))
             met.add(_address(thing))
             yield where, thing
             yield from _members(path, thing, where, met)
@@ -173,26 +193,39 @@ def _address(group: Any) -> int:
 
 def _check_size(path: Path, name: str, data: Any, size: int) -> None:
     if data.is_virtual or data.external:
-        raise _refusal(path, name, "keeps its data in other files")
+        raise _refusal(path, name, _("keeps its data in other files"))
     if data.shape is None or data.dtype.kind not in _KINDS:
-        raise _refusal(path, name, f"holds {data.dtype}, which is no kind of number that weights are")
+        raise _refusal(path, name, _("holds {dtype}, which is no kind of number that weights are", dtype=data.dtype))
     declared = data.id.get_type().get_size() * math.prod(data.shape)
     plan = data.id.get_create_plist()
     packed = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} - _UNPACKED
     if declared > size * (_MOST_PACKED if packed else 1):
-        raise _refusal(path, name, f"claims {data.shape} numbers, more than a file of {size} bytes can hold")
+        raise _refusal(
+            path, name, _("claims {shape} numbers, more than a file of {size} bytes can hold", shape=data.shape, size=size)
+        )
     if data.chunks is None:
         whole = data.id.get_storage_size() >= declared
     else:
         wanted = math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
         whole = data.id.get_num_chunks() >= wanted
     if not whole:
-        raise DamagedFile(f"{name!r} in {printable(path)} was declared but never written; get a fresh copy, or save it again.")
+        raise DamagedFile(
+            _(
+                "{name!r} in {path} was declared but never written; get a fresh copy, or save it again.",
+                name=name,
+                path=printable(path),
+            )
+        )
 
 
 def _refusal(path: Path, name: str, what: str) -> InputError:
     return InputError(
-        f"{name!r} in {printable(path)} {what}; penult reads plain weights only: save the model again with Keras."
+        _(
+            "{name!r} in {path} {what}; penult reads plain weights only: save the model again with Keras.",
+            name=name,
+            path=printable(path),
+            what=what,
+        )
     )
 
 
@@ -228,7 +261,13 @@ def _legacy(path: Path, groups: Mapping[str, Any], datasets: Mapping[str, Any], 
         inside: dict[str, list[SavedArray]] = {}  # a network that was used as one layer has several, told by their names
         for name in _names(groups, group, "weight_names") or ():
             if f"{group}/{name}" not in datasets:
-                raise DamagedFile(f"{printable(path)} announces {f'{group}/{name}'!r} and does not have it; get a fresh copy.")
+                raise DamagedFile(
+                    _(
+                        "{path} announces {name!r} and does not have it; get a fresh copy.",
+                        path=printable(path),
+                        name=f"{group}/{name}",
+                    )
+                )
             inside.setdefault(name.rpartition("/")[0], []).append(SavedArray(name, datasets[f"{group}/{name}"], path))
         if not inside:
             silent.append(layer)
@@ -258,7 +297,13 @@ def fill(model: Any, file: WeightsFile, name: str) -> None:
         broken += [a.name for a, v in zip(saved.arrays, values, strict=True) if not np.isfinite(v).all()]
         leaf.assign(values)
     if broken:
-        raise InputError(f"weights in {printable(file.path)} are not finite: {listed(broken)}; take an earlier save.")
+        raise InputError(
+            _(
+                "weights in {path} are not finite: {broken}; take an earlier save.",
+                path=printable(file.path),
+                broken=listed(broken),
+            )
+        )
 
 
 def _paired(wanted: Sequence[Leaf], file: WeightsFile) -> list[tuple[Leaf, SavedLayer]] | None:
@@ -313,11 +358,16 @@ def _misfit(wanted: Sequence[Leaf], file: WeightsFile, name: str) -> str:
     ours, theirs = _keys(wanted, file)
     strange = _strange(set(ours), theirs, file, name)
     parts = {
-        "missing": [f"{key}/{v.name}" for key, leaf in ours.items() if key not in theirs for v in leaf.variables],
-        "unexpected": [f"{s.name}/{a.name.rpartition('/')[2]}" for s in strange for a in s.arrays],
-        "of another shape": [d for k, leaf in ours.items() if k in theirs for d in _differences(k, leaf, theirs[k])],
+        N_("missing"): [f"{key}/{v.name}" for key, leaf in ours.items() if key not in theirs for v in leaf.variables],
+        N_("unexpected"): [f"{s.name}/{a.name.rpartition('/')[2]}" for s in strange for a in s.arrays],
+        N_("of another shape"): [d for k, leaf in ours.items() if k in theirs for d in _differences(k, leaf, theirs[k])],
     }
-    return f"{printable(file.path)} does not fit {name}: {misfit(parts)}. Name the network that these weights were trained in."
+    return _(
+        "{path} does not fit {name}: {misfit}. Name the network that these weights were trained in.",
+        path=printable(file.path),
+        name=name,
+        misfit=misfit(parts),
+    )
 
 
 def _strange(ours: set[str], theirs: Mapping[str, SavedLayer], file: WeightsFile, name: str) -> list[SavedLayer]:
@@ -332,6 +382,10 @@ def _strange(ours: set[str], theirs: Mapping[str, SavedLayer], file: WeightsFile
 
 def _differences(key: str, leaf: Leaf, saved: SavedLayer) -> list[str]:
     if len(leaf.variables) != len(saved.arrays):
-        return [f"{key} ({len(saved.arrays)} arrays, {len(leaf.variables)} wanted)"]
+        return [_("{key} ({n} arrays, {wanted} wanted)", key=key, n=len(saved.arrays), wanted=len(leaf.variables))]
     pairs = zip(leaf.variables, saved.arrays, strict=True)
-    return [f"{key}/{v.name} {a.shape}, {tuple(v.shape)} wanted" for v, a in pairs if tuple(v.shape) != a.shape]
+    return [
+        _("{name} {shape}, {wanted} wanted", name=f"{key}/{v.name}", shape=a.shape, wanted=tuple(v.shape))
+        for v, a in pairs
+        if tuple(v.shape) != a.shape
+    ]

@@ -14,6 +14,7 @@ from typing import Any
 from penult import store
 from penult.backbones import Backbone, onnx_guard
 from penult.errors import DamagedFile, InputError
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 from penult.zoo import checkpoint, onnx_external
 from penult.zoo.preprocessing import replace_preprocessing
@@ -39,15 +40,23 @@ class CachedGraph:
         """
         if classifier or recipe.size != self.recipe.size:
             raise InputError(
-                f"{self.entry.folder.name} was converted for {self.recipe.size} x {self.recipe.size} pixels, and without a "
-                "classifier; name the size with the network (NAME:SIZE) to have another conversion."
+                _(
+                    "{name} was converted for {size} x {size} pixels, and without a classifier; name the size with "
+                    "the network (NAME:SIZE) to have another conversion.",
+                    name=self.entry.folder.name,
+                    size=self.recipe.size,
+                )
             )
         data = self.entry.read(_FILE)
         try:
             onnx_guard.check(data)
         except ValueError as error:
             raise DamagedFile(
-                f"{self.entry.folder / _FILE} cannot be used: {error}; delete its folder and convert the network again."
+                _(
+                    "{folder} cannot be used: {error}; delete its folder and convert the network again.",
+                    folder=self.entry.folder / _FILE,
+                    error=error,
+                )
             ) from error
         own = self.recipe
         same = (recipe.mean, recipe.std, recipe.channels) == (own.mean, own.std, own.channels)

@@ -16,7 +16,7 @@ from typing import Any
 from penult import backbones
 from penult.backbones.backbone import POOLINGS
 from penult.errors import InputError
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels import CROP_MODES
 from penult.zoo import hub_files
 from penult.zoo.sources import SOURCES, TOKEN_POOLINGS, ModelSpec
@@ -51,11 +51,11 @@ PRESETS: dict[str, tuple[str, ...]] = {
 DEFAULT = PRESETS["default"]  # what a user gets who names no network; the features of all stand side by side
 COMPARED = ("efficientnet_lite0", *DEFAULT, *PRESETS["lite+"])  # by `compare` where none is named; with the fastest
 WHY = {
-    "default": "one network sees the center crop, one the whole picture; weights from pip, no torch, no download",
-    "lite+": "the first network at a larger size, the second with both views: more accurate, 1.6 times the work",
-    "lite": "three networks, each at the size and center crop that it was trained with; the default of earlier versions",
-    "blog2017": "the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing",
-    "modern": "small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0",
+    "default": N_("one network sees the center crop, one the whole picture; weights from pip, no torch, no download"),
+    "lite+": N_("the first network at a larger size, the second with both views: more accurate, 1.6 times the work"),
+    "lite": N_("three networks, each at the size and center crop that it was trained with; the default of earlier versions"),
+    "blog2017": N_("the three of the blog post of 2017: ResNet50, InceptionV3, Xception, each with its own preprocessing"),
+    "modern": N_("small: DINOv2-S, self-supervised; medium: SigLIP 2-B, image-text; strong: DINOv2-L; all Apache-2.0"),
 }
 OLD_NAMES = {"seed": "blog2017"}  # which still work, but say something else than --seed
 
@@ -98,15 +98,29 @@ def understand(text: str) -> ModelSpec:
             return ModelSpec(key, inner, file, size, crop_mode, pooling, label=name + tail)
         if source.suffix and name.lower().endswith(source.suffix):
             if file is not None:
-                raise InputError(f"{text}: a file {source.suffix} holds its own weights; leave out what follows @.")
+                raise InputError(
+                    _(
+                        "{text}: a file {suffix} holds its own weights; leave out what follows @.",
+                        text=text,
+                        suffix=source.suffix,
+                    )
+                )
             if not _is_file(name):
-                raise InputError(f"{name}: there is no such file; give the path of one, or a network's name.")
+                raise InputError(_("{name}: there is no such file; give the path of one, or a network's name.", name=name))
             return ModelSpec(key, name, None, size, crop_mode, pooling, label=Path(name).name + tail)
     if name in PRESETS:
-        raise InputError(f"{name} is a preset and stands for {', '.join(PRESETS[name])}; name one of them here.")
+        raise InputError(
+            _(
+                "{name} is a preset and stands for {presets}; name one of them here.",
+                name=name,
+                presets=", ".join(PRESETS[name]),
+            )
+        )
     if name in backbones.builtin_names():
         if file is not None:
-            raise InputError(f"{name} is built in and brings its own weights; timm has the same network as tf_{name}.")
+            raise InputError(
+                _("{name} is built in and brings its own weights; timm has the same network as tf_{name}.", name=name)
+            )
         return ModelSpec("built-in", name, None, size, crop_mode, pooling, label=name + tail)
     return ModelSpec("timm", _nonempty(name, text), file, size, crop_mode, pooling, label=name + tail)
 
@@ -130,8 +144,10 @@ def _split_file(text: str) -> tuple[str, str | None]:
     if "@" in text and not text.startswith("hf-hub:"):
         name, rest = text.split("@", 1)
         if Path(rest).is_dir():
-            raise InputError(f"{rest} is a folder; name the file of weights in it: {name}@FILE.")
-        raise InputError(f"{rest}: there is no such file; what follows @ in {name}@FILE are the weights, as a path.")
+            raise InputError(_("{rest} is a folder; name the file of weights in it: {name}@FILE.", rest=rest, name=name))
+        raise InputError(
+            _("{rest}: there is no such file; what follows @ in {name}@FILE are the weights, as a path.", rest=rest, name=name)
+        )
     return text, None
 
 
@@ -169,7 +185,7 @@ def with_views(names: Iterable[str], modes: Iterable[str | None]) -> tuple[str, 
 
 def _nonempty(name: str, text: str) -> str:
     if not name.strip() or name != name.strip():
-        raise InputError(f"{text!r} names no network; `penult backbones` lists them.")
+        raise InputError(_("{text!r} names no network; `penult backbones` lists them.", text=text))
     return name
 
 

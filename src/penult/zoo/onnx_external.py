@@ -17,6 +17,7 @@ from typing import Any
 from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, listed
+from penult.i18n import _, ngettext
 from penult.texts import printable
 from penult.zoo import onnx_graph
 
@@ -54,28 +55,56 @@ def find(path: Path | str, names: Iterable[str], within: Path | None = None) -> 
     folder, wanted, what = Path(path).parent, sorted(set(names)), printable(path)
     if len(wanted) > _MOST_FILES:
         raise InputError(
-            f"{what} keeps its weights in {len(wanted)} other files, and {_MOST_FILES} are the most; {_fix(path)}."
+            _(
+                "{what} keeps its weights in {wanted} other files, and {most_files} are the most; {path}.",
+                what=what,
+                wanted=len(wanted),
+                most_files=_MOST_FILES,
+                path=_fix(path),
+            )
         )
     if outside := [printable(name) for name in wanted if not _is_plain(name)]:
         raise InputError(
-            f"{what} keeps weights in files outside its own folder ({listed(outside)}), which are not read; put them beside "
-            f"it, or {_fix(path)}."
+            _(
+                "{what} keeps weights in files outside its own folder ({outside}), which are not read; put them "
+                "beside it, or {path}.",
+                what=what,
+                outside=listed(outside),
+                path=_fix(path),
+            )
         )
     if missing := [name for name in wanted if not _is_file(folder / name)]:
-        be, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise InputError(
-            f"{what} keeps its weights in {listed(missing)}, which {be} not beside it; copy {them} into "
-            f"{printable(folder.absolute())} (exporters write both), or export again with external_data=False."
+            ngettext(
+                "{path} keeps its weights in {names}, which is not beside it; copy it into {folder} (exporters write both), "
+                "or export again with external_data=False.",
+                "{path} keeps its weights in {names}, which are not beside it; copy them into {folder} (exporters write "
+                "both), or export again with external_data=False.",
+                len(missing),
+                path=what,
+                names=listed(missing),
+                folder=printable(folder.absolute()),
+            )
         )
     real = (within or folder).resolve()
     if led := [name for name in wanted if not (folder / name).resolve().is_relative_to(real)]:
         raise InputError(
-            f"{what} keeps weights in {listed(led)}, a link that leads out of its folder; put the file itself beside the "
-            "model (cp -L)."
+            _(
+                "{what} keeps weights in {led}, a link that leads out of its folder; put the file itself beside the "
+                "model (cp -L).",
+                what=what,
+                led=listed(led),
+            )
         )
     size = sum((folder / name).stat().st_size for name in wanted)
     if size > onnx_graph.MAX_BYTES:
-        raise InputError(f"{what} has {size / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling.")
+        raise InputError(
+            _(
+                "{what} has {size:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling.",
+                what=what,
+                size=size / 1e9,
+            )
+        )
     return {name: folder / name for name in wanted}
 
 
@@ -95,20 +124,33 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str, within: Path | No
     total = sum(_size(tensor, path) for tensor, _ in outside)
     if total > onnx_graph.MAX_BYTES:
         raise InputError(
-            f"{printable(path)} has {total / 1e9:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling."
+            _(
+                "{path} has {total:.1f} GB of weights, and 2.1 GB are the most; take a smaller sibling.",
+                path=printable(path),
+                total=total / 1e9,
+            )
         )
     with contextlib.ExitStack() as stack:
         try:
             sources = {name: stack.enter_context(untrusted.open_file(file)) for name, file in files.items()}
         except OSError as error:
-            raise InputError(f"{printable(path)}: its weights cannot be read ({error.filename}: {error.strerror}).") from error
+            raise InputError(
+                _(
+                    "{path}: its weights cannot be read ({filename}: {error}).",
+                    path=printable(path),
+                    filename=error.filename,
+                    error=_(str(error.strerror)),
+                )
+            ) from error
         for tensor, place in outside:
             _fill(tensor, place, sources[place["location"]], path)
     try:
         onnx_guard.check(onnx_graph.to_bytes(model))  # as strict as with a model of one file
     except ValueError as error:
         raise (
-            error if isinstance(error, InputError) else DamagedFile(f"{printable(path)} is not to be trusted: {error}.")
+            error
+            if isinstance(error, InputError)
+            else DamagedFile(_("{path} is not to be trusted: {error}.", path=printable(path), error=error))
         ) from error
     return names
 
@@ -133,7 +175,14 @@ def _place(tensor: Any, path: Path | str) -> dict[str, str]:
 
     place = {entry.key: entry.value for entry in tensor.external_data}
     if tensor.data_location != TensorProto.EXTERNAL or not place.get("location") or tensor.HasField("raw_data"):
-        raise DamagedFile(f"{printable(path)} does not say clearly where its tensor {tensor.name[:80]!r} is; {_fix(path)}.")
+        raise DamagedFile(
+            _(
+                "{path} does not say clearly where its tensor {name!r} is; {cure}.",
+                path=printable(path),
+                name=tensor.name[:80],
+                cure=_fix(path),
+            )
+        )
     return place
 
 
@@ -144,7 +193,14 @@ def _size(tensor: Any, path: Path | str) -> int:
     kind, count = tensor.data_type, int(math.prod(tensor.dims))
     known = kind in TensorProto.DataType.values() and kind not in {TensorProto.UNDEFINED, TensorProto.STRING}
     if not known or any(side < 0 for side in tensor.dims):
-        raise DamagedFile(f"{printable(path)} has a tensor {tensor.name[:80]!r} that no other file can hold; {_fix(path)}.")
+        raise DamagedFile(
+            _(
+                "{path} has a tensor {name!r} that no other file can hold; {cure}.",
+                path=printable(path),
+                name=tensor.name[:80],
+                cure=_fix(path),
+            )
+        )
     bits = _BITS.get(kind) or 8 * int(helper.tensor_dtype_to_np_dtype(kind).itemsize)
     return (count * bits + 7) // 8
 
@@ -161,13 +217,21 @@ def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) 
         start, length = -1, 0
     if start < 0 or length != wanted or start + length > whole:
         raise DamagedFile(
-            f"{place['location']} is not the file of weights that {printable(path)} was written with: {tensor.name[:80]!r} is "
-            f"not the {wanted:,} bytes at {place.get('offset') or 0} of its {whole:,}; copy both files again, or export again."
+            _(
+                "{location} is not the file of weights that {path} was written with: {name!r} is not the {wanted:,} "
+                "bytes at {place} of its {whole:,}; copy both files again, or export again.",
+                location=place["location"],
+                path=printable(path),
+                name=tensor.name[:80],
+                wanted=wanted,
+                place=place.get("offset") or 0,
+                whole=whole,
+            )
         )
     source.seek(start)
     data = source.read(length)
     if len(data) != length:
-        raise DamagedFile(f"{place['location']} became shorter while it was read; run again.")
+        raise DamagedFile(_("{location} became shorter while it was read; run again.", location=place["location"]))
     tensor.raw_data = data
     tensor.data_location = TensorProto.DEFAULT
     del tensor.external_data[:]
@@ -175,4 +239,4 @@ def _fill(tensor: Any, place: Mapping[str, str], source: Any, path: Path | str) 
 
 def _fix(path: Path | str) -> str:
     name = Path(path).name
-    return f"make it one file: python -c \"import onnx; onnx.save(onnx.load('{name}'), 'whole.onnx')\""
+    return _("make it one file: python -c \"import onnx; onnx.save(onnx.load('{name}'), 'whole.onnx')\"", name=name)

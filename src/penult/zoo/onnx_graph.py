@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from penult.errors import InputError
+from penult.i18n import _
 
 MAX_BYTES = 2**31 - 1  # of one protobuf message
 _REMARKS = ("doc_string", "metadata_props", "device_configurations")  # of the machine that wrote the file, its paths too
@@ -94,7 +95,7 @@ def prune(model: Any) -> None:
         one.ClearField("quantization_annotation")
     used = {domain_of(node) for one in all_graphs(graph) for node in one.node} | {""}
     _keep(model.opset_import, lambda _, opset: domain_of(opset) in used)
-    for field, _ in model.ListFields():
+    for field, _other in model.ListFields():
         if field.name not in {"ir_version", "opset_import", "graph", "functions"}:
             model.ClearField(field.name)
     _clear_remarks(model)
@@ -148,7 +149,11 @@ def to_bytes(model: Any) -> bytes:
     if not 0 < len(data) <= MAX_BYTES:
         size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
         raise InputError(
-            f"this network has {size / 1e9:.2f} GB of weights, and one ONNX file holds {MAX_BYTES / 1e9:.2f} GB; "
-            "take a smaller sibling."
+            _(
+                "this network has {size:.2f} GB of weights, and one ONNX file holds {max_bytes:.2f} GB; take a "
+                "smaller sibling.",
+                size=size / 1e9,
+                max_bytes=MAX_BYTES / 1e9,
+            )
         )
     return data

@@ -15,6 +15,7 @@ import numpy as np
 
 from penult.arrays import Array
 from penult.errors import DamagedFile
+from penult.i18n import _
 from penult.zoo import onnx_graph
 
 _ROUNDS = 500
@@ -48,7 +49,7 @@ def infer(model: Any, inputs: Mapping[str, Sequence[int]]) -> dict[str, TensorIn
     """
     light = _without_weights(model, inputs)
     tensors = _inferred(light)
-    for _ in range(_ROUNDS):
+    for _other in range(_ROUNDS):
         known = {name: tensor.shape for name, tensor in tensors.items() if tensor.shape is not None}
         if all(name in known for node in light.graph.node for name in node.output if name) or not _fold(light, known):
             break
@@ -62,7 +63,7 @@ def _inferred(light: Any) -> dict[str, TensorInfo]:
     try:
         found = shape_inference.infer_shapes(light).graph
     except Exception as error:  # the checks of operators raise what they like
-        raise DamagedFile(f"its parts do not fit each other: {first_line(error)}") from error
+        raise DamagedFile(_("its parts do not fit each other: {error}", error=first_line(error))) from error
     tensors = {v.name: _info(v.type.tensor_type) for vs in (found.value_info, found.input, found.output) for v in vs}
     return tensors | {t.name: TensorInfo(t.data_type, tuple(t.dims)) for t in found.initializer}
 

@@ -15,6 +15,7 @@ from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, InputError, PenultError, listed
+from penult.i18n import N_, _
 from penult.pixels.recipe import Recipe
 from penult.zoo import feature_tensor, onnx_external, onnx_graph, onnx_shapes, preprocessing, recipe_file
 from penult.zoo.feature_tensor import FeatureTensor, GraphView
@@ -50,8 +51,8 @@ def load(spec: ModelSpec) -> LoadedModel:
         recipe,
         "none" if choice.maps is None else "mean",
         weights,
-        "not stated",
-        f"ONNX file {path.name}; {choice.note}",
+        "not stated",  # records of the cache are English: who shows them translates them (`stored_texts`)
+        N_("ONNX file {file}; {note}").format(file=path.name, note=choice.note),
         onnx_shapes.count(body).params,
     )
 
@@ -61,15 +62,23 @@ def _recipe(spec: ModelSpec, taken: ImageInput) -> Recipe:
     if spec.recipe is None:
         usual = " ".join(f"{name}={value}" for name, value in recipe_file.USUAL.items())
         raise InputError(
-            "it has no recipe, and how a network wants to see images cannot be guessed; write one beside it "
-            f"(`penult backbones --show-recipe NAME > {recipe_file.beside(spec.name).name}` gives one to start from), or give "
-            f"--recipe {usual} with the values that it was trained with."
+            _(
+                "it has no recipe, and how a network wants to see images cannot be guessed; write one beside it "
+                "(`penult backbones --show-recipe NAME > {name}` gives one to start from), or give --recipe {usual} "
+                "with the values that it was trained with.",
+                name=recipe_file.beside(spec.name).name,
+                usual=usual,
+            )
         )
     size = [] if spec.size is None else [("size", spec.size)]
-    recipe = recipe_file.to_recipe([*spec.recipe, *size], "its recipe")
+    recipe = recipe_file.to_recipe([*spec.recipe, *size], _("its recipe"))
     if taken.size not in {None, recipe.size}:
         raise InputError(
-            f"it takes {taken.size} x {taken.size} pixels, and its recipe says size {recipe.size}; fix the recipe."
+            _(
+                "it takes {size} x {size} pixels, and its recipe says size {wanted}; fix the recipe.",
+                size=taken.size,
+                wanted=recipe.size,
+            )
         )
     return recipe
 
@@ -121,43 +130,70 @@ def _bytes(path: Path) -> bytes:
         size = path.stat().st_size
         if size > onnx_graph.MAX_BYTES:
             raise InputError(
-                f"{path} has {size / 1e9:.1f} GB, and one ONNX file can hold {onnx_graph.MAX_BYTES / 1e9:.1f}; "
-                "take a smaller sibling."
+                _(
+                    "{path} has {size:.1f} GB, and one ONNX file can hold {max_bytes:.1f}; take a smaller sibling.",
+                    path=path,
+                    size=size / 1e9,
+                    max_bytes=onnx_graph.MAX_BYTES / 1e9,
+                )
             )
         return untrusted.read_bytes(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        raise InputError(_("{path} cannot be read: {error}.", path=path, error=_(str(error.strerror)))) from error
 
 
 def _parsed(data: bytes, path: Path | str) -> Any:
     import onnx
 
     if data.startswith(b"version https://git-lfs"):
-        raise DamagedFile(f"{path} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull")
+        raise DamagedFile(_("{path} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull", path=path))
     try:
         onnx_guard.check(data, outside=True)  # `onnx_external` looks at those
     except ValueError as error:
         raise DamagedFile(
-            f"{path} is not an ONNX file, or not a whole one, or not to be trusted: {error}; or fetch it again."
+            _(
+                "{path} is not an ONNX file, or not a whole one, or not to be trusted: {error}; or fetch it again.",
+                path=path,
+                error=error,
+            )
         ) from error
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # what protobuf raises depends on its version
-        raise DamagedFile(f"{path} is not an ONNX file, or not a whole one ({error}); export or fetch it again.") from error
+        raise DamagedFile(
+            _("{path} is not an ONNX file, or not a whole one ({error}); export or fetch it again.", path=path, error=error)
+        ) from error
     if not model.graph.node:
-        raise DamagedFile(f"{path} has no network in it; export or fetch it again.")
+        raise DamagedFile(_("{path} has no network in it; export or fetch it again.", path=path))
     return model
 
 
 def _refuse_versions(model: Any, path: Path | str) -> None:
     import onnx
 
-    newest, fix = onnx.defs.onnx_opset_version(), "export it with opset 17 (or pip install -U onnx openvino)"
+    newest, fix = onnx.defs.onnx_opset_version(), _("export it with opset 17 (or pip install -U onnx openvino)")
     opset = next((o.version for o in model.opset_import if onnx_graph.domain_of(o) == ""), 1)
     if model.ir_version > onnx.IR_VERSION:
-        raise InputError(f"{path} has the ONNX format {model.ir_version}, newer than {onnx.IR_VERSION}, known here; {fix}.")
+        raise InputError(
+            _(
+                "{path} has the ONNX format {ir_version}, newer than {newest}, known here; {fix}.",
+                path=path,
+                ir_version=model.ir_version,
+                newest=onnx.IR_VERSION,
+                fix=fix,
+            )
+        )
     if not OLDEST <= opset <= newest:
-        raise InputError(f"{path} has ONNX's operators of version {opset}, and {OLDEST} to {newest} are known here; {fix}.")
+        raise InputError(
+            _(
+                "{path} has ONNX's operators of version {opset}, and {oldest} to {newest} are known here; {fix}.",
+                path=path,
+                opset=opset,
+                oldest=OLDEST,
+                newest=newest,
+                fix=fix,
+            )
+        )
 
 
 def _tensors(message: Any) -> Iterator[Any]:
@@ -182,7 +218,11 @@ def _checked(model: Any, path: Path | str) -> None:
             numpy_helper.to_array(tensor)
     except Exception as error:  # beside its own errors the checker raises what protobuf and C++ do
         raise DamagedFile(
-            f"{path} is not a sound ONNX file: {onnx_shapes.first_line(error)}; export or fetch it again."
+            _(
+                "{path} is not a sound ONNX file: {error}; export or fetch it again.",
+                path=path,
+                error=onnx_shapes.first_line(error),
+            )
         ) from error
 
 
@@ -192,11 +232,17 @@ def _refuse_operators(model: Any, path: Path | str) -> None:
     foreign = sorted({f"{node.domain}:{node.op_type}" for node in nodes if onnx_graph.domain_of(node)})
     if foreign:
         raise InputError(
-            f"{path} needs operators that are not ONNX's own: {listed(foreign, 5)}; export it with standard ones."
+            _(
+                "{path} needs operators that are not ONNX's own: {foreign}; export it with standard ones.",
+                path=path,
+                foreign=listed(foreign, 5),
+            )
         )
     batch_norms = (node for node in nodes if node.op_type == "BatchNormalization")
     if any(a.name == "training_mode" and a.i for node in batch_norms for a in node.attribute):
-        raise InputError(f"{path} was exported as it trains, not as it is used; call model.eval() before the export.")
+        raise InputError(
+            _("{path} was exported as it trains, not as it is used; call model.eval() before the export.", path=path)
+        )
 
 
 _Key = tuple[str, str, str]
@@ -210,13 +256,27 @@ def write_out_functions(model: Any, path: Path | str) -> Any:
     """
     if not model.functions:
         return model
-    fix = "export it with its functions written out (onnx.inliner.inline_local_functions)"
+    fix = _("export it with its functions written out (onnx.inliner.inline_local_functions)")
     if _expanded_size(model) > _MOST_NODES:
-        raise InputError(f"{path} has functions that would be more than {_MOST_NODES:,} operators written out; {fix}.")
+        raise InputError(
+            _(
+                "{path} has functions that would be more than {most_nodes:,} operators written out; {fix}.",
+                path=path,
+                most_nodes=_MOST_NODES,
+                fix=fix,
+            )
+        )
     inlined = onnx_graph.inline(model)
     if inlined.functions:
         left = listed(f"{f.domain}:{f.name}" for f in inlined.functions)
-        raise InputError(f"{path} has functions of another version of ONNX's operators than its own ({left}); {fix}.")
+        raise InputError(
+            _(
+                "{path} has functions of another version of ONNX's operators than its own ({left}); {fix}.",
+                path=path,
+                left=left,
+                fix=fix,
+            )
+        )
     return inlined
 
 

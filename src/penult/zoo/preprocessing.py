@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from penult.backbones.graph_builder import BATCH, GraphBuilder
 from penult.errors import InputError, listed
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 from penult.zoo import onnx_graph, onnx_shapes
 
@@ -43,28 +44,49 @@ def image_input(model: Any) -> ImageInput:
     given = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in given]
     if len(inputs) != 1:
-        found = listed((_describe(value) for value in inputs), longest=90) or "none"
-        raise InputError(f"it has {len(inputs)} inputs ({found}), and needs one, images; export its image encoder alone.")
+        found = listed((_describe(value) for value in inputs), longest=90) or _("none")
+        raise InputError(
+            _(
+                "it has {inputs} inputs ({found}), and needs one, images; export its image encoder alone.",
+                inputs=len(inputs),
+                found=found,
+            )
+        )
     value = inputs[0]
     dims = [d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim]
     dtype = value.type.tensor_type.elem_type
     if len(dims) != 4 or 3 not in (dims[1], dims[3]):
         raise InputError(
-            f"its input {_describe(value)} does not take color images, which are (n, 3, h, w) or (n, h, w, 3); export the "
-            "network with such an input."
+            _(
+                "its input {tensor} does not take color images, which are (n, 3, h, w) or (n, h, w, 3); export the "
+                "network with such an input.",
+                tensor=_describe(value),
+            )
         )
     layout: Literal["nchw", "nhwc"] = "nchw" if dims[1] == 3 else "nhwc"
     preprocessed = dtype == TensorProto.UINT8 and value.name == PIXELS and layout == "nhwc"
     if dtype not in (TensorProto.FLOAT, TensorProto.FLOAT16) and not preprocessed:
         raise InputError(
-            f"its input {_describe(value)} takes neither float32 nor float16, nor uint8 (n, h, w, 3) under the name "
-            f"{PIXELS!r}; export the network with one of these."
+            _(
+                "its input {tensor} takes neither float32 nor float16, nor uint8 (n, h, w, 3) under the name "
+                "{pixels!r}; export the network with one of these.",
+                tensor=_describe(value),
+                pixels=PIXELS,
+            )
         )
     if dims[0] not in {None, 1}:
-        raise InputError(f"its input {_describe(value)} takes batches of {dims[0]} only; export it with an open batch, or 1.")
+        raise InputError(
+            _(
+                "its input {tensor} takes batches of {dims} only; export it with an open batch, or 1.",
+                tensor=_describe(value),
+                dims=dims[0],
+            )
+        )
     sides = {side for side in (dims[2:] if layout == "nchw" else dims[1:3]) if side is not None}
     if len(sides) > 1:
-        raise InputError(f"its input {_describe(value)} takes images that are not square; export it with a square input.")
+        raise InputError(
+            _("its input {tensor} takes images that are not square; export it with a square input.", tensor=_describe(value))
+        )
     return ImageInput(value.name, layout, dtype, sides.pop() if sides else None, preprocessed)
 
 
@@ -76,7 +98,7 @@ def _describe(value: Any) -> str:
     # what is no UTF-8 comes as bytes
     dims = ", ".join(str(d.dim_param or (d.dim_value if d.dim_value > 0 else "?")) for d in kind.shape.dim)
     known = kind.elem_type in TensorProto.DataType.values()
-    return f"{value.name!r} {TensorProto.DataType.Name(kind.elem_type).lower() if known else 'of no type'} ({dims})"
+    return f"{value.name!r} {TensorProto.DataType.Name(kind.elem_type).lower() if known else _('of no type')} ({dims})"
 
 
 def has_preprocessing(graph: bytes) -> bool:
@@ -97,13 +119,15 @@ def add_preprocessing(body: bytes, recipe: Recipe) -> bytes:
     from onnx import GraphProto, TensorProto
 
     if len(body) > onnx_graph.MAX_BYTES:
-        raise InputError("this network has more than 2 GB, which one ONNX file cannot hold; take a smaller sibling.")
+        raise InputError(_("this network has more than 2 GB, which one ONNX file cannot hold; take a smaller sibling."))
     model = onnx_graph.inline(onnx.load_model_from_string(body))
     taken = image_input(model)
     if taken.preprocessed:
-        raise InputError("this network takes uint8 pixels: its recipe's nodes are in it already.")
+        raise InputError(_("this network takes uint8 pixels: its recipe's nodes are in it already."))
     if taken.size not in {None, recipe.size}:
-        raise InputError(f"this network takes {taken.size} x {taken.size} pixels, and its recipe says {recipe.size}.")
+        raise InputError(
+            _("this network takes {size} x {size} pixels, and its recipe says {wanted}.", size=taken.size, wanted=recipe.size)
+        )
     graph = model.graph
     front = GraphBuilder("front", onnx_graph.free_prefix(graph))
     moved = {PIXELS: f"{front.prefix}{PIXELS}"}  # what the body calls so, its input or something inside
@@ -153,7 +177,7 @@ def _preprocessing_nodes(graph: Any) -> list[Any]:
             at = users[0].output[0]
         elif op != "Gather":  # it is there for BGR alone
             raise InputError(
-                "this graph does not begin with the nodes of a recipe; its mean, std and channels cannot be changed."
+                _("this graph does not begin with the nodes of a recipe; its mean, std and channels cannot be changed.")
             )
     return found
 
@@ -172,7 +196,9 @@ def finish(model: Any, size: int) -> bytes:
     wrong = [f"{name} (n, {', '.join(map(str, rest))})" for name, _, rest in ends if 1 + len(rest) != _RANKS[name]]
     if wrong or not ends or ends[0][0] != "features":
         has = ", ".join(wrong or [repr(v.name) for v in graph.output])
-        raise InputError(f"this network needs an output features (n, d), and its maps are (n, d, h, w); it has {has}.")
+        raise InputError(
+            _("this network needs an output features (n, d), and its maps are (n, d, h, w); it has {has}.", has=has)
+        )
     onnx_graph.set_outputs(graph, ends)
     onnx_graph.prune(model)
     graph.name, model.producer_name = "network", "penult"
@@ -187,5 +213,5 @@ def _shape(model: Any, value: Any, size: int) -> tuple[int, ...]:
         return (1, *dims[1:])
     inferred = onnx_shapes.infer(model, {PIXELS: (1, size, size, 3)}).get(value.name)
     if inferred is None or inferred.shape is None:
-        raise InputError(f"the shape of this network's {value.name} is not known; export it with a fixed size.")
+        raise InputError(_("the shape of this network's {name} is not known; export it with a fixed size.", name=value.name))
     return inferred.shape

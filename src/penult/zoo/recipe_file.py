@@ -14,6 +14,7 @@ from typing import Any
 from penult import untrusted
 from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 
 # What most networks trained on ImageNet use: shown to who left a setting out, never used in its place.
@@ -46,19 +47,21 @@ def read(path: Path | str) -> dict[str, Any]:
         data = untrusted.read_bytes(path, _LARGEST)
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
-        raise InputError(f"the recipe {path} cannot be read: {error.strerror}.") from error
+        raise InputError(_("the recipe {path} cannot be read: {error}.", path=path, error=_(str(error.strerror)))) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a recipe: {error}; `penult backbones --show-recipe NAME` writes one.") from error
+        raise InputError(
+            _("{path} is not a recipe: {error}; `penult backbones --show-recipe NAME` writes one.", path=path, error=error)
+        ) from error
     if not isinstance(found, dict):
-        raise InputError(f"{path} is not a recipe: it needs {{...}} with the settings by name.")
-    return _checked(found, f"the recipe {path}")
+        raise InputError(_("{path} is not a recipe: it needs {{...}} with the settings by name.", path=path))
+    return _checked(found, _("the recipe {path}", path=path))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the pairs as a dict; of a name given twice one value would be dropped without a word."""
     twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     if twice:
-        raise ValueError(f"{', '.join(twice)}: given twice")
+        raise ValueError(_("{names}: given twice", names=", ".join(twice)))
     return dict(pairs)
 
 
@@ -76,12 +79,12 @@ def parse(words: Sequence[str]) -> dict[str, Any]:
     pairs = [(name.strip(), value.strip()) for name, _, value in (word.partition("=") for word in words)]
     bad = [repr(word) for word, (name, value) in zip(words, pairs, strict=True) if not name or not value]
     if bad:
-        raise InputError(f"a recipe is given as NAME=VALUE, for instance size=224; not {', '.join(bad)}.")
+        raise InputError(_("a recipe is given as NAME=VALUE, for instance size=224; not {bad}.", bad=", ".join(bad)))
     try:
         given = _once(pairs)
     except ValueError as error:
-        raise InputError(f"the recipe has {error}; keep one.") from error
-    return _checked({name: _value(name, value) for name, value in given.items()}, "the recipe")
+        raise InputError(_("the recipe has {error}; keep one.", error=error)) from error
+    return _checked({name: _value(name, value) for name, value in given.items()}, _("the recipe"))
 
 
 def _value(name: str, text: str) -> Any:
@@ -108,23 +111,36 @@ def to_recipe(settings: Iterable[tuple[str, Any]], what: str) -> Recipe:
     given.pop("output", None)
     if given.get("fit") == "squash":
         given.setdefault("crop", 1.0)
-    missing = [f"{name} (most networks: {USUAL[name]})" for name in SETTINGS if name not in given]
+    missing = [_("{name} (most networks: {usual})", name=name, usual=USUAL[name]) for name in SETTINGS if name not in given]
     if missing:
-        raise InputError(f"{what} does not say {', '.join(missing)}; look up what this network was trained with.")
+        raise InputError(
+            _(
+                "{what} does not say {missing}; look up what this network was trained with.",
+                what=what,
+                missing=", ".join(missing),
+            )
+        )
     return Recipe.from_dict(given)
 
 
 def _checked(settings: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return the settings, three numbers as a tuple. Raises `InputError` or `UnknownName`."""
-    strange = [str(unknown("recipe setting", name, _NAMES)) for name in settings if name not in _NAMES]
+    strange = [str(unknown(_("recipe setting"), name, _NAMES)) for name in settings if name not in _NAMES]
     if len(strange) > _TOLD:
-        raise UnknownName(f"{what} has {len(strange)} settings that recipes do not have; known: {', '.join(_NAMES)}.")
+        raise UnknownName(
+            _(
+                "{what} has {strange} settings that recipes do not have; known: {names}.",
+                what=what,
+                strange=len(strange),
+                names=", ".join(_NAMES),
+            )
+        )
     if strange:
-        raise UnknownName(f"{what}: {' '.join(strange)}")
+        raise UnknownName(_("{what}: {strange}", what=what, strange=" ".join(strange)))
     wrong = wrong_settings(settings)
     output = settings.get("output", "")
     if not isinstance(output, str) or (output == "" and "output" in settings):
-        wrong.append(f"output={output!r} (the name of a tensor)")
+        wrong.append(_("output={output!r} (the name of a tensor)", output=output))
     if wrong:
-        raise InputError(f"{what} cannot have {'; '.join(wrong)}.")
+        raise InputError(_("{what} cannot have {wrong}.", what=what, wrong="; ".join(wrong)))
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from penult.backbones.backbone import Pooling
 from penult.errors import DamagedFile, InputError, PenultError
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 
 
@@ -122,11 +123,31 @@ def prepare_hub() -> None:
 
 def offline_text(typed: str, own_weights: bool = True) -> str:
     """Return what to do where a hub cannot be reached and nothing is cached; `own_weights`: a file can take their place."""
-    why = " (HF_HUB_OFFLINE is set)" if _ASKED_OFFLINE else ""
-    return (
-        f"the weights of {typed} are not on this machine and their hub cannot be reached{why}. On a machine with internet "
-        f"access, run `penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache"
-        + (f"; or use weights that you have: -b {typed}@FILE." if own_weights else ".")
+    if _ASKED_OFFLINE and not own_weights:
+        return _(
+            "the weights of {typed} are not on this machine and their hub cannot be reached (HF_HUB_OFFLINE is set). On a "
+            "machine with internet access, run `penult backbones --fetch {typed}` and copy the folder that it names to this "
+            "machine's cache.",
+            typed=typed,
+        )
+    if not own_weights:
+        return _(
+            "the weights of {typed} are not on this machine and their hub cannot be reached. On a machine with internet "
+            "access, run `penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache.",
+            typed=typed,
+        )
+    if _ASKED_OFFLINE:
+        return _(
+            "the weights of {typed} are not on this machine and their hub cannot be reached (HF_HUB_OFFLINE is set). On a "
+            "machine with internet access, run `penult backbones --fetch {typed}` and copy the folder that it names to this "
+            "machine's cache; or use weights that you have: -b {typed}@FILE.",
+            typed=typed,
+        )
+    return _(
+        "the weights of {typed} are not on this machine and their hub cannot be reached. On a machine with internet access, "
+        "run `penult backbones --fetch {typed}` and copy the folder that it names to this machine's cache; or use weights "
+        "that you have: -b {typed}@FILE.",
+        typed=typed,
     )
 
 
@@ -137,32 +158,66 @@ def loading_error(error: BaseException, spec: ModelSpec) -> PenultError:
     if spec.weights is not None:
         return _file_error(error, spec, kinds)
     if "invalid hash" in text or ("hash" in text and "mismatch" in text):
-        return DamagedFile(f"{typed}: the downloaded weights are not those that were published ({text[:300]}); try again.")
+        return DamagedFile(
+            _(
+                "{typed}: the downloaded weights are not those that were published ({text}); try again.",
+                typed=typed,
+                text=text[:300],
+            )
+        )
     if kinds & {"GatedRepoError"}:
         return InputError(
-            f"{typed}: its weights are given only to those who agreed to their terms; log in with `hf auth login`."
+            _(
+                "{typed}: its weights are given only to those who agreed to their terms; log in with `hf auth login`.",
+                typed=typed,
+            )
         )
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError"}:
-        return InputError(f"{typed}: the hub has no such network ({text[:200]}); look at its page for the exact name.")
+        return InputError(
+            _(
+                "{typed}: the hub has no such network ({text}); look at its page for the exact name.",
+                typed=typed,
+                text=text[:200],
+            )
+        )
     if kinds & _OFFLINE:
         return Unreachable(offline_text(typed))
     if "No pretrained weights exist" in text:
-        return InputError(f"{typed} has no published weights; give a file of them: -b {typed}@FILE.")
-    return InputError(f"{typed} cannot be loaded: {type(error).__name__}: {text[:400]}; take another network.")
+        return InputError(_("{typed} has no published weights; give a file of them: -b {typed}@FILE.", typed=typed))
+    return InputError(
+        _(
+            "{typed} cannot be loaded: {type}: {text}; take another network.",
+            typed=typed,
+            type=type(error).__name__,
+            text=text[:400],
+        )
+    )
 
 
 def _file_error(error: BaseException, spec: ModelSpec, kinds: set[str]) -> PenultError:
     path, text = Path(str(spec.weights)), " ".join(str(error).split())
     if "Missing key" in text or "Unexpected key" in text or "size mismatch" in text:
         keys = (text.partition(":")[2].strip().rstrip(".") or text)[:600]
-        return InputError(f"{path} does not fit {spec.name}: {keys}. Give the file of this very network.")
+        return InputError(
+            _("{path} does not fit {name}: {keys}. Give the file of this very network.", path=path, name=spec.name, keys=keys)
+        )
     if "weights_only" in text or "UnpicklingError" in kinds:
         return InputError(
-            f"{path} holds more than weights (Python objects that would run code), and is not opened; save its state_dict, "
-            "best as .safetensors."
+            _(
+                "{path} holds more than weights (Python objects that would run code), and is not opened; save its "
+                "state_dict, best as .safetensors.",
+                path=path,
+            )
         )
     what = f"{type(error).__name__}: {text[:300]}"
-    return DamagedFile(f"{path} is not a checkpoint that {spec.source} can read ({what}); give another file, or get it again.")
+    return DamagedFile(
+        _(
+            "{path} is not a checkpoint that {source} can read ({what}); give another file, or get it again.",
+            path=path,
+            source=spec.source,
+            what=what,
+        )
+    )
 
 
 def error_kinds(error: BaseException) -> set[str]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from penult.backbones.backbone import Pooling
 from penult.errors import InputError, MissingExtra, PenultError, unknown
+from penult.i18n import N_, _
 from penult.pixels.recipe import Recipe
 from penult.zoo import checkpoint
 from penult.zoo.catalog import Listed, fits
@@ -46,7 +47,7 @@ def import_timm() -> ModuleType:
     """
     missing = [name for name in ("torch", "torchvision", "timm") if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"{', '.join(missing)}: not installed; pip install 'penult[timm]'")
+        raise MissingExtra(_("{missing}: not installed; pip install 'penult[timm]'", missing=", ".join(missing)))
     import torch
 
     spec = importlib.util.find_spec("torchvision")
@@ -99,11 +100,11 @@ def load(spec: ModelSpec) -> LoadedModel:
 def _check_name(timm: Any, name: str) -> None:
     if name.startswith(_HUB):
         return
-    architecture, _, tag = name.partition(".")
+    architecture, _other, tag = name.partition(".")
     if not timm.is_model(architecture):
-        raise unknown("backbone", name, [*timm.list_models(), *timm.list_pretrained()])
+        raise unknown(_("backbone"), name, [*timm.list_models(), *timm.list_pretrained()])
     if tag and name not in (known := timm.list_pretrained(f"{architecture}.*")):
-        raise unknown(f"weights of {architecture}", name, known or [architecture])
+        raise unknown(_("weights of {architecture}", architecture=architecture), name, known or [architecture])
 
 
 def _without_prefix(timm: Any, spec: ModelSpec, folder: Path) -> str | None:
@@ -154,12 +155,14 @@ def _recorded_misfits() -> Iterator[list[Misfit]]:
     original = torch.nn.Module.load_state_dict
     misfits: list[Misfit] = []
 
-    def recorded(module: Any, state: Any, *_: Any, **__: Any) -> Any:
+    def recorded(module: Any, state: Any, *_args: Any, **_named: Any) -> Any:
         mine = module.state_dict()
         misshapen = [key for key in mine if key in state and tuple(state[key].shape) != tuple(mine[key].shape)]
         result = original(module, {key: tensor for key, tensor in state.items() if key not in misshapen}, strict=False)
         missing = [key for key in result.missing_keys if key not in misshapen]
-        shapes = [f"{k} {tuple(state[k].shape)} for {tuple(mine[k].shape)}" for k in misshapen]
+        shapes = [
+            _("{key} {shape} for {wanted}", key=k, shape=tuple(state[k].shape), wanted=tuple(mine[k].shape)) for k in misshapen
+        ]
         misfits.append(Misfit(missing, list(result.unexpected_keys), shapes))
         return result
 
@@ -180,10 +183,16 @@ def _check_fit(timm: Any, spec: ModelSpec, model: Any, misfits: Sequence[Misfit]
         last_layer = set(whole.state_dict()) - set(model.state_dict()) | {"mask_token"}
         extra = [key for key in extra if key not in last_layer]
     if missing or misshapen or (extra and spec.weights is not None):
-        what = checkpoint.misfit({"missing": missing, "unknown": extra, "of another shape": misshapen}, counted=True)
+        what = checkpoint.misfit(
+            {N_("missing"): missing, N_("unknown"): extra, N_("of another shape"): misshapen}, counted=True
+        )
         raise InputError(
-            f"{spec.weights or 'the weights of the hub'} does not fit {spec.name}; {what}. "
-            "Give the file of this very network, or the network of this file."
+            _(
+                "{weights} does not fit {name}; {what}. Give the file of this very network, or the network of this file.",
+                weights=spec.weights or _("the weights of the hub"),
+                name=spec.name,
+                what=what,
+            )
         )
 
 
@@ -193,14 +202,25 @@ def _recipe(timm: Any, model: Any, spec: ModelSpec) -> Recipe:
     channels, height, width = data["input_size"]
     if channels != 3 or height != width:
         raise InputError(
-            f"{spec.name} takes images of {channels} x {height} x {width}, and penult gives square ones of three channels; "
-            "take another network."
+            _(
+                "{name} takes images of {channels} x {height} x {width}, and penult gives square ones of three "
+                "channels; take another network.",
+                name=spec.name,
+                channels=channels,
+                height=height,
+                width=width,
+            )
         )
     modes = {"center": "crop", "squash": "squash"}
     if data["crop_mode"] not in modes or data["interpolation"] not in {"bicubic", "bilinear", "nearest"}:
         raise InputError(
-            f"{spec.name} is evaluated with crop mode {data['crop_mode']} and {data['interpolation']} interpolation, "
-            "which penult does not have; take another network."
+            _(
+                "{name} is evaluated with crop mode {crop_mode} and {interpolation} interpolation, which penult does "
+                "not have; take another network.",
+                name=spec.name,
+                crop_mode=data["crop_mode"],
+                interpolation=data["interpolation"],
+            )
         )
     recipe = Recipe(
         height, cast(Any, modes[data["crop_mode"]]), float(data["crop_pct"]), data["interpolation"],
@@ -221,7 +241,13 @@ def with_maps(model: Any, size: int, name: str) -> tuple[Any, Pooling]:
         features = model(probe)
         if not torch.is_tensor(features) or features.ndim != 2:
             shape = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
-            raise InputError(f"{name} does not give one vector for an image but {shape}; take a network that pools.")
+            raise InputError(
+                _(
+                    "{name} does not give one vector for an image but {shape}; take a network that pools.",
+                    name=name,
+                    shape=shape,
+                )
+            )
         raw = model.forward_features(probe) if hasattr(model, "forward_features") else None
         view = maps_view(features, raw, getattr(model, "num_prefix_tokens", 0))
 

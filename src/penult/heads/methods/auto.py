@@ -12,6 +12,7 @@ from penult.heads.contexts import threads
 from penult.heads.head import Head
 from penult.heads.methods import CANDIDATES, find_head, make_head
 from penult.heads.weights import check_weighs_rows
+from penult.i18n import _
 
 
 @dataclass(eq=False, repr=False)
@@ -38,7 +39,7 @@ class Auto(Head):
         if sample_weight is not None and self.candidates is None:
             names = [name for name in names if find_head(name).weighs_rows]
         if not names or "auto" in names:
-            raise InputError(f"auto cannot compare {names}; give the names of at least one other head")
+            raise InputError(_("auto cannot compare {names}; give the names of at least one other head", names=names))
         task = self.checked_task(X, y, groups, sample_weight=sample_weight)
         shared = {name: value for name, value in self.get_params(deep=False).items() if name != "candidates"}
         best: tuple[Head, Search, Chosen] | None = None

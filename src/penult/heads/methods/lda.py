@@ -16,6 +16,7 @@ from penult.heads.scoring import HeadState
 from penult.heads.spaces import Space, linear_spaces, whole_space
 from penult.heads.streamed_linear import fit_streamed, streamed_moments
 from penult.heads.task import Task
+from penult.i18n import _
 
 SHRINKAGES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
 FIRST = (4, 5, 6, 7)  # of them are tried first; the search goes on where the outermost is the best
@@ -48,7 +49,7 @@ def search_shrinkage(task: Task, head: Head, spaces: list[Space], whole: Callabl
     `whole` returns the space of all rows, see `whole_space`.
     """
     if fixed is not None and not 0 < fixed <= 1:
-        raise InputError(f"shrinkage is {fixed!r}; give a number above 0 and at most 1")
+        raise InputError(_("shrinkage is {fixed!r}; give a number above 0 and at most 1", fixed=fixed))
 
     moments: list[Moments] = []
 
