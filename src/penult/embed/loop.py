@@ -207,12 +207,9 @@ def embed(
             _(
                 "{sources} images came in, {embedded} embedded + {reused} reused + {failed} failed went out: a bug in "
                 "penult, nothing was learnt from them; report it, please.",
-                sources=len(sources),
-                embedded=embedded,
-                reused=reused,
-                failed=failed,
+                sources=len(sources), embedded=embedded, reused=reused, failed=failed,
             )
-        )
+        )  # fmt: skip
     seconds = time.perf_counter() - began
     return Embedding(
         done.digests,

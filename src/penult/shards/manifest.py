@@ -116,13 +116,9 @@ def write_manifest(
                 _(
                     "the receipt of shard {name} is of {rows:,} images, the plan has {planned:,}; remove "
                     "{address}/{done}/{name}.json, and run the same command again.",
-                    name=task.name,
-                    rows=receipt.rows,
-                    planned=task.rows,
-                    address=printable(output.address),
-                    done=DONE,
+                    name=task.name, rows=receipt.rows, planned=task.rows, address=printable(output.address), done=DONE,
                 )
-            )
+            )  # fmt: skip
         lines.writerow([getattr(receipt, column) for column in _COLUMNS])
         total.update(rows=receipt.rows, embedded=receipt.embedded, size=receipt.size)
         reasons.update(receipt.reasons)

@@ -193,9 +193,9 @@ def check_asked(
     if said:
         raise InputError(
             _(
-                "the shards that are there were planned otherwise: {printable}; give the same to go on, or choose "
+                "the shards that are there were planned otherwise: {options}; give the same to go on, or choose "
                 "another --out.",
-                printable=", ".join(map(printable, said)),
+                options=", ".join(map(printable, said)),
             )
         )
 

@@ -56,21 +56,21 @@ def find(path: Path | str, names: Iterable[str], within: Path | None = None) -> 
     if len(wanted) > _MOST_FILES:
         raise InputError(
             _(
-                "{what} keeps its weights in {wanted} other files, and {most_files} are the most; {path}.",
+                "{what} keeps its weights in {wanted} other files, and {most_files} are the most; {cure}.",
                 what=what,
                 wanted=len(wanted),
                 most_files=_MOST_FILES,
-                path=_fix(path),
+                cure=_fix(path),
             )
         )
     if outside := [printable(name) for name in wanted if not _is_plain(name)]:
         raise InputError(
             _(
                 "{what} keeps weights in files outside its own folder ({outside}), which are not read; put them "
-                "beside it, or {path}.",
+                "beside it, or {cure}.",
                 what=what,
                 outside=listed(outside),
-                path=_fix(path),
+                cure=_fix(path),
             )
         )
     if missing := [name for name in wanted if not _is_file(folder / name)]:
