@@ -173,7 +173,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     )
 
 
-
 def what_and_cure(error: BaseException) -> tuple[str, str]:
     """Return what an error says before its first semicolon, and what behind it, in whatever language it was made."""
     said = str(error)
