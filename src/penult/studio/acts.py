@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from penult import system
 from penult.errors import InputError
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.images import LabelNormalizer
 from penult.images.labels import is_missing
 from penult.sources.names import is_system_file
@@ -84,7 +84,7 @@ def parse_act(sent: Mapping[str, Any], board: Board) -> Act:
     """
     kind = sent.get("kind")
     if not isinstance(kind, str) or kind not in FIELDS:
-        raise _wrong("kind", kind, f"one of {', '.join(FIELDS)}")
+        raise _wrong("kind", kind, _("one of {names}", names=", ".join(FIELDS)))
     _check_fields(sent, (*_ALWAYS, "kind", *FIELDS[kind]))
     fields = _Fields(sent, board)
     make = {"page": _page, "many": _many, "finding": _finding, "again": _again}.get(
@@ -140,9 +140,9 @@ def _many(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...],
 def _finding(kind: str, fields: _Fields, board: Board) -> tuple[tuple[Change, ...], dict[str, Any]]:
     finding, decision = fields.sent["finding"], fields.sent["decision"]
     if not isinstance(finding, str) or finding not in board.findings:
-        raise _wrong("finding", finding, "the id of a finding of this project")
+        raise _wrong("finding", finding, _("the id of a finding of this project"))
     if not isinstance(decision, str) or decision not in DECISIONS:
-        raise _wrong("decision", decision, f"one of {', '.join(DECISIONS)}")
+        raise _wrong("decision", decision, _("one of {names}", names=", ".join(DECISIONS)))
     number = np.array([board.findings[finding]], np.intp)
     info = {"finding": finding, "decision": decision}
     if decision == "change":
@@ -157,7 +157,7 @@ def parse_class(sent: Mapping[str, Any], board: Board) -> Act:
     do = sent.get("do")
     known = {"add": ("name", "key?"), "rename": ("number", "name"), "remove": ("number",), "key": ("number", "key")}
     if not isinstance(do, str) or do not in known:
-        raise _wrong("do", do, f"one of {', '.join(known)}")
+        raise _wrong("do", do, _("one of {names}", names=", ".join(known)))
     _check_fields(sent, (*_ALWAYS, "do", *known[do]))
     fields = _Fields(sent, board)
     changes: tuple[Change, ...] = ()
@@ -168,8 +168,8 @@ def parse_class(sent: Mapping[str, Any], board: Board) -> Act:
         if number >= _MOST_CLASSES:
             raise InputError(
                 _(
-                    "there are {most_classes:,} classes already, the most that are possible; remove one.",
-                    most_classes=_MOST_CLASSES,
+                    "there are {n:,} classes already, the most that are possible; remove one.",
+                    n=_MOST_CLASSES,
                 )
             )
         new = ClassName(name, fields.key(None) if sent.get("key") else fields.free_key())
@@ -190,7 +190,7 @@ def act_id(sent: Mapping[str, Any]) -> str:
     """Return the id of an act. Raises `InputError`."""
     id = sent.get("id")
     if not isinstance(id, str) or _ID.fullmatch(id) is None:
-        raise _wrong("id", id, "1 to 64 letters, digits or . _ : -")
+        raise _wrong("id", id, _("1 to 64 letters, digits or . _ : -"))
     return id
 
 
@@ -203,22 +203,27 @@ def class_name(written: str) -> str:
     'café'
     """
     name = LabelNormalizer()(written)
-    why = ""
+    why, shown = "", printable(name if len(name) < 80 else name[:77] + "...")
     if not name:
-        why = "is empty"
+        why = N_("the class name '{name}' is empty, and each class becomes a folder; choose another name.")
     elif "/" in name or "\\" in name or "\0" in name or (system.WINDOWS and _WINDOWS.search(name)):
-        why = "has a sign that a folder's name cannot have"
-    elif is_system_file(name):
-        why = "is that of a hidden or system file"
-    elif is_missing(name):
-        why = "is how tables write that there is no label"
-    elif len(name.encode()) > _LONGEST:
-        why = f"is longer than {_LONGEST} bytes"
-    if why:
-        shown = printable(name if len(name) < 80 else name[:77] + "...")
-        raise InputError(
-            _("the class name '{shown}' {why}, and each class becomes a folder; choose another name.", shown=shown, why=why)
+        why = N_(
+            "the class name '{name}' has a sign that a folder's name cannot have, and each class becomes a folder; choose "
+            "another name."
         )
+    elif is_system_file(name):
+        why = N_(
+            "the class name '{name}' is that of a hidden or system file, and each class becomes a folder; choose another name."
+        )
+    elif is_missing(name):
+        why = N_(
+            "the class name '{name}' is how tables write that there is no label, and each class becomes a folder; choose "
+            "another name."
+        )
+    elif len(name.encode()) > _LONGEST:
+        why = N_("the class name '{name}' is longer than {most} bytes, and each class becomes a folder; choose another name.")
+    if why:
+        raise InputError(_(why, name=shown, most=_LONGEST))
     return name
 
 
@@ -226,13 +231,13 @@ def _check_fields(sent: Mapping[str, Any], fields: Sequence[str]) -> None:
     needed = [name for name in fields if not name.endswith("?")]
     missing = [name for name in needed if name not in sent]
     if missing:
-        raise InputError(_("the field '{missing}' is missing; send {needed}.", missing=missing[0], needed=", ".join(needed)))
+        raise InputError(_("the field '{name}' is missing; send {needed}.", name=missing[0], needed=", ".join(needed)))
     extra = sorted(set(sent) - {name.removesuffix("?") for name in fields})
     if extra:
         raise InputError(
             _(
-                "the field '{extra}' is not known here; send {fields}.",
-                extra=printable(extra[0][:80]),
+                "the field '{name}' is not known here; send {fields}.",
+                name=printable(extra[0][:80]),
                 fields=", ".join(fields),
             )
         )
@@ -258,19 +263,19 @@ class _Fields:
 
     def number(self, name: str) -> int:
         """Return the number of a photo."""
-        return self._whole(name, self.sent[name], len(self.board.labels), "the number of a photo")
+        return self._whole(name, self.sent[name], len(self.board.labels), N_("the number of a photo"))
 
     def numbers(self, name: str, least: int = 1) -> list[int]:
         """Return the numbers of photos, each once."""
         sent, n = self.sent[name], len(self.board.labels)
         if not isinstance(sent, list) or not least <= len(sent) <= n or len(set(map(repr, sent))) < len(sent):
-            raise _wrong(name, sent, f"a list of {least} to {n:,} numbers of photos, each once")
-        return [self._whole(name, one, n, "numbers of photos") for one in sent]
+            raise _wrong(name, sent, _("a list of {least} to {n:,} numbers of photos, each once", least=least, n=n))
+        return [self._whole(name, one, n, N_("numbers of photos")) for one in sent]
 
     def label(self, name: str) -> int:
         """Return the number of a class that there is."""
         classes = self.board.classes
-        number = self._whole(name, self.sent[name], len(classes), "the number of a class")
+        number = self._whole(name, self.sent[name], len(classes), N_("the number of a class"))
         if classes[number].removed:
             raise InputError(
                 _(
@@ -283,14 +288,15 @@ class _Fields:
 
     def _whole(self, name: str, value: object, end: int, what: str) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < end:
-            raise _wrong(name, value, f"{what}, 0 to {end - 1}" if end else f"{what}; there is none yet")
+            told = N_("{what}, 0 to {last}") if end else N_("{what}; there is none yet")
+            raise _wrong(name, value, _(told, what=_(what), last=end - 1))
         return value
 
     def class_name(self, own: int | None) -> str:
         """Return a name that no other class has."""
         sent = self.sent["name"]
         if not isinstance(sent, str):
-            raise _wrong("name", sent, "the name of a class")
+            raise _wrong("name", sent, _("the name of a class"))
         name = class_name(sent)
         for number, one in enumerate(self.board.classes):
             # folders of some systems do not tell capitals apart
@@ -302,7 +308,7 @@ class _Fields:
         """Return a key that no other class has."""
         key = self.sent["key"] or ""
         if not isinstance(key, str) or key not in [*KEYS, ""]:
-            raise _wrong("key", key, f"one of {KEYS}")
+            raise _wrong("key", key, _("one of {names}", names=KEYS))
         for number, one in enumerate(self.board.classes):
             if key and not one.removed and number != own and one.key == key:
                 raise InputError(

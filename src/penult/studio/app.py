@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penult.errors import InputError, OutputError, PenultError
-from penult.i18n import _
+from penult.i18n import _, in_language, language_of
 from penult.studio import pages
 from penult.studio.jobs import JobRunning
 from penult.studio.tasks import Tasks
@@ -72,9 +73,10 @@ class StudioEndpoints:
 
         if "text/event-stream" not in request.headers.get("accept", ""):
             return await self._answer(self._readers, self.workspace.state)
-        return StreamingResponse(self._states(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        language = language_of(request.query_params.get("language", ""))  # an EventSource can send no header
+        return StreamingResponse(self._states(language), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
-    async def _states(self) -> AsyncIterator[str]:
+    async def _states(self, language: str | None) -> AsyncIterator[str]:
         news = asyncio.Event()
         news.set()
         self._news.add(news)
@@ -87,7 +89,8 @@ class StudioEndpoints:
                     continue
                 news.clear()
                 if not self._ending:
-                    state = await self._run(self._readers, self.workspace.state)
+                    with in_language(language):
+                        state = await self._run(self._readers, self.workspace.state)
                     yield f"event: state\ndata: {_text(state)}\n\n"
                     await asyncio.sleep(0.05)  # progress comes by the thousand
         finally:
@@ -236,7 +239,8 @@ class StudioEndpoints:
     @staticmethod
     async def _run(where: Executor, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(where, function, *arguments)
+            in_context = copy_context().run  # in the language of the one who asks
+            return await asyncio.get_running_loop().run_in_executor(where, in_context, function, *arguments)
         except PenultError as error:
             raise _refused(error) from error
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from penult import audit
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import ProgressCallback, quiet
+from penult.i18n import N_
 from penult.studio.options import StudioOptions
 from penult.training.options import TrainOptions, find_backbones
 
@@ -108,7 +109,7 @@ class PhotoFeatures:
                 X = np.memmap(file, np.float32, "w+", shape=(n, d))
             for start in range(0, n, STEP):
                 X[start : start + STEP] = self.rows(np.arange(start, min(start + STEP, n)))
-                progress("reading features", min(start + STEP, n), n)
+                progress(N_("reading features"), min(start + STEP, n), n)
             yield X
 
 

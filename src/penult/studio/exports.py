@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from penult import images, store
 from penult.errors import InputError, OutputError, ProgressCallback
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.images import Image, ImageSet
 from penult.studio.project import Project
 from penult.studio.view import LabelView
-from penult.texts import printable
+from penult.texts import printable, system_words
 from penult.training import TrainOptions, train_sets
 
 FOLDERS, PAGE = "labelled", "model.html"
@@ -63,7 +63,7 @@ def _check(labels: NDArray[np.int32], classes: Sequence[str]) -> None:
     few = [name for name, count in zip(classes, counts.tolist(), strict=True) if 0 < count < LEAST]
     if few:
         raise InputError(
-            _("classes of one labelled photo: {few}; label more of them, or remove the class.", few=images.quoted(few))
+            _("classes of one labelled photo: {names}; label more of them, or remove the class.", names=images.quoted(few))
         )
 
 
@@ -121,14 +121,14 @@ def write_folders(asked: Mapping[str, Any], progress: ProgressCallback) -> dict[
                 _(
                     "{target} cannot be written ({reason}); {done} of {count} files are there. Make room, and export again.",
                     target=printable(target),
-                    reason=error.strerror,
+                    reason=system_words(error),
                     done=done - 1 - len(gone),
                     count=len(files),
                 )
             ) from error
         linked += was_linked is True
         gone += [path] if was_linked is None else []
-        progress("writing files", done, len(files))
+        progress(N_("writing files"), done, len(files))
     return {"path": str(place), "files": len(files) - len(gone), "linked": linked, "gone": gone[:20]}
 
 
@@ -155,7 +155,7 @@ def _new_folder(wanted: Path) -> Path:
             continue
         except OSError as error:
             raise OutputError(
-                _("{place} cannot be made ({reason}); make room there.", place=printable(place), reason=error.strerror)
+                _("{place} cannot be made ({reason}); make room there.", place=printable(place), reason=system_words(error))
             ) from error
     raise OutputError(_("there are a thousand folders like {wanted}; remove some of them.", wanted=printable(wanted)))
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penult.audit import KINDS
+from penult.i18n import _, language
+from penult.stored_texts import retranslated
 from penult.studio.photo_list import Snapshot
 from penult.studio.view import LabelledPhotos
 from penult.texts import percent, printable
@@ -23,12 +25,13 @@ class FindingList:
     def __init__(self, project: LabelledPhotos) -> None:
         self._digests = project.digests
         self._given = [dict(one) for one in project.findings]
+        self._texts: dict[str, list[dict[str, Any]]] = {}  # the same by language
         self.photos: dict[str, int] = {str(one["id"]): int(one["n"]) for one in self._given}  # of every finding ever shown
 
     def every(self, now: Snapshot, decisions: Mapping[str, str]) -> dict[str, Any]:
         """Return all findings with what was decided, and of labels in doubt how many are expected to be wrong."""
         guess, p = now.guessed
-        found = [*self._given, *self._doubted(now)]
+        found = [*self._said(language()), *self._doubted(now)]
         excluded = now.view.select("excluded")
         self.photos |= {one["id"]: one["n"] for one in found}
         listed = []
@@ -45,6 +48,13 @@ class FindingList:
             listed.append(one | state)
         return {"findings": listed, "expected": _expected(listed)}
 
+    def _said(self, language: str) -> list[dict[str, Any]]:
+        """Return the findings of the project with their texts in a language."""
+        if language not in self._texts:
+            texts = ("title", "reason", "suggestion")
+            self._texts[language] = [one | {name: retranslated(one[name]) for name in texts} for one in self._given]
+        return self._texts[language]
+
     def _doubted(self, now: Snapshot) -> list[dict[str, Any]]:
         """Return the labels that the whole head, which had not seen them, takes for wrong, and that were not changed since."""
         if now.result is None:
@@ -58,12 +68,17 @@ class FindingList:
             made.append({
                 "id": f"{LABEL}-{self._digests[n][:16]}-{own}",
                 "kind": LABEL,
-                "title": kind.one,
+                "title": _(kind.one),
                 "n": n,
                 "related": None,
                 "score": round(wrong, 4),
-                "reason": f"labelled {name}, looks like {seems}; the label is wrong with a probability of {percent(wrong, 0)}",
-                "suggestion": f"look at it; if it is {seems}, correct the label",
+                "reason": _(
+                    "labelled {name}, looks like {seems}; the label is wrong with a probability of {share}",
+                    name=name,
+                    seems=seems,
+                    share=percent(wrong, 0),
+                ),
+                "suggestion": _("look at it; if it is {seems}, correct the label", seems=seems),
                 "other": other,
             })  # fmt: skip
         return made

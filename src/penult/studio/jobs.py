@@ -6,16 +6,20 @@ In: what to do, as plain values. Out: the state that pages show, and a result.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from penult.errors import PenultError
-from penult.i18n import _
+from penult.i18n import VARIABLE, _, language, set_language
+from penult.stored_texts import retranslated
 from penult.studio import exports
 from penult.worker import Crashed, Worker
 
@@ -46,7 +50,8 @@ class BackgroundJob:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for the page."""
         names = ("id", "kind", "stage", "done", "total", "state", "error", "result")
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        return found | {"error": None if self.error is None else retranslated(self.error)}
 
 
 class Jobs:
@@ -66,10 +71,13 @@ class Jobs:
         """Begin a job of a kind in `WORK`. Raises `JobRunning` where one is at work."""
         with self._lock:
             if self._job is not None and self._job.state == RUNNING:
-                raise JobRunning(_("{kind} is at work already; wait until it has ended, or cancel it.", kind=self._job.kind))
+                raise JobRunning(
+                    _("{kind} is at work already; wait until it has ended, or cancel it.", kind=_(self._job.kind))
+                )
             job = self._job = BackgroundJob(kind)
             job.worker = Worker("penult.studio.jobs:work", THREADS)
-            self._thread = threading.Thread(target=self._follow, args=(job, dict(asked)), name="penult-job", daemon=True)
+            follow = partial(copy_context().run, self._follow, job, dict(asked))  # in the language of the one who asks
+            self._thread = threading.Thread(target=follow, name="penult-job", daemon=True)
             self._thread.start()
         self.changed()
         return job.to_dict()
@@ -95,7 +103,7 @@ class Jobs:
         assert job.worker is not None  # noqa: S101 - for the type checker
         try:
             with job.worker as worker:
-                worker.send((job.kind, asked))
+                worker.send((job.kind, asked, language()))
                 for what, *said in worker.answers():
                     if what == "progress":
                         job.stage, job.done, job.total = said
@@ -106,10 +114,10 @@ class Jobs:
         except PenultError as error:
             self._end(job, FAILED, str(error))
         except Crashed as error:
-            self._end(job, FAILED, f"the process of this job ended ({error}); free some memory and try again.")
+            self._end(job, FAILED, _("the process of this job ended ({error}); free some memory and try again.", error=error))
         except Exception as error:
             log.exception("a job failed")
-            self._end(job, FAILED, f"a mistake of penult's own: {error!r}.")
+            self._end(job, FAILED, _("a mistake of penult's own: {error!r}.", error=error))
 
     def _end(self, job: BackgroundJob, state: str, error: str | None = None) -> None:
         with self._lock:
@@ -123,7 +131,9 @@ def work(asked: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
 
     Raises the `PenultError` that stopped it.
     """
-    kind, values = next(asked)
+    kind, values, spoken = next(asked)
+    set_language(spoken)
+    os.environ[VARIABLE] = spoken  # for its own children
     said: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
 
     def do() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from penult.errors import OutputError
+from penult.i18n import N_
 from penult.store import atomic_write_text
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 HEADER = ("file", "label", "sha256", "status")
 PAUSE = 1.0  # seconds without an act, after which it is written
 LONGEST = 10.0  # seconds after which it is written although acts keep coming
-_CURE = "free some space; the labels themselves are in labels.db, and this file is written again after the next one"
+_CURE = N_("free some space; the labels themselves are in labels.db, and this file is written again after the next one")
 
 Rows = Sequence[tuple[str, str, str, str]]
 

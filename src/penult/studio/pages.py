@@ -64,7 +64,7 @@ def picture(made: bytes | Failure) -> Any:
     from starlette.responses import Response
 
     if isinstance(made, Failure):
-        raise Refusal(410, _("the photo cannot be shown: {reason}.", reason=made.reason))
+        raise Refusal(410, _("the photo cannot be shown: {reason}.", reason=_(made.reason)))
     return Response(made, media_type="image/jpeg", headers=_FOREVER)
 
 

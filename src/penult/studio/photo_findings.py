@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from penult.audit import KINDS, Finding
 from penult.audit.kinds.copies import COPY, NEAR_COPY
 from penult.audit.kinds.quality import REASONS, conditions
+from penult.i18n import N_, _
 from penult.studio.photos import FoundPhotos
 
-TWO_LABELS = "same picture under two labels: keep the right one"
+TWO_LABELS = N_("same picture under two labels: keep the right one")
 
 
 def find_problems(
@@ -61,12 +62,14 @@ def _contradictions(
     """Yield the photos whose equal files, or whose near copies, came with different labels."""
     for own, names in zip(files, said, strict=True):
         if len(names) > 1:
-            yield COPY.finding(own[0], 1.0, f"{COPY.one} in {' and in '.join(names)}", TWO_LABELS)
+            first, last = _(" and in ").join(names[:-1]), names[-1]
+            reason = _("exact duplicate in {label} and in {other}", label=first, other=last)
+            yield COPY.finding(own[0], 1.0, reason, _(TWO_LABELS))
     for first, second in alike.tolist():
         one, other = said[first], said[second]
         if len(one) == len(other) == 1 and one != other:
-            reason = f"{NEAR_COPY.one} in {other[0]} and in {one[0]}"
-            yield NEAR_COPY.finding(files[second][0], 1.0, reason, TWO_LABELS, files[first][0])
+            reason = _("near-duplicate in {label} and in {other}", label=other[0], other=one[0])
+            yield NEAR_COPY.finding(files[second][0], 1.0, reason, _(TWO_LABELS), files[first][0])
 
 
 def _poor(files: Sequence[Sequence[str]], quality: NDArray[Any]) -> Iterable[Finding]:

@@ -123,8 +123,8 @@ class PhotoList:
         if extra:
             raise InputError(
                 _(
-                    "'{extra}' is no filter; use status, class, guess, text, sort or descending.",
-                    extra=printable(extra[0][:80]),
+                    "'{name}' is no filter; use status, class, guess, text, sort or descending.",
+                    name=printable(extra[0][:80]),
                 )
             )
         chosen = self._state(now, _one_of(query, "status", STATES))
@@ -238,9 +238,9 @@ class PhotoList:
                 shown = printable(repr(number)[:80])
                 raise InputError(
                     _(
-                        "{shown} is no number of a photo; use numbers from 0 to {count}.",
-                        shown=shown,
-                        count=len(self.families) - 1,
+                        "{value} is no number of a photo; use numbers from 0 to {last}.",
+                        value=shown,
+                        last=len(self.families) - 1,
                     )
                 )
 

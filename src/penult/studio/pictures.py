@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from penult import pixels
+from penult.i18n import _
 from penult.pixels import FULL_DEPTH, Failure
 from penult.worker import Crashed, Worker
 
@@ -30,7 +31,7 @@ class PictureMaker:
         self.depth, self.max_pixels = depth, max_pixels
         self._free: SimpleQueue[Worker | None] = SimpleQueue()
         self._count, self._closed = count, False
-        for _ in range(count):
+        for _place in range(count):
             self._free.put(None)  # started when it is needed
 
     def jpeg(self, path: str, side: int) -> bytes | Failure:
@@ -38,7 +39,7 @@ class PictureMaker:
         worker = self._free.get()
         try:
             if self._closed:
-                return Failure("unreadable file", "the studio is ending")
+                return Failure("unreadable file", _("the studio is ending"))
             if worker is not None and not worker.is_alive():  # ended as late when it had just answered
                 worker.__exit__(None, None, None)
                 worker = None
@@ -55,14 +56,14 @@ class PictureMaker:
             if worker is not None:
                 worker.__exit__(None, None, None)
             worker = None
-            return Failure("damaged", "the decoder crashed, or took too long")
+            return Failure("damaged", _("the decoder crashed, or took too long"))
         finally:
             self._free.put(worker)
 
     def close(self) -> None:
         """End the processes, once they have finished what they are at."""
         self._closed = True
-        for worker in [self._free.get() for _ in range(self._count)]:  # all of them before one is put back
+        for worker in [self._free.get() for _place in range(self._count)]:  # all of them before one is put back
             if worker is not None:
                 worker.__exit__(None, None, None)
             self._free.put(None)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from penult import store, untrusted
 from penult.errors import DamagedFile
+from penult.i18n import _
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def read_digests(folder: Path, files: Sequence[str], stats: NDArray[np.int64]) -
         names = kept.read("names.txt", _MOST).decode("utf-8", "surrogateescape").split("\0")
         old, sums = (untrusted.parse_npy(kept.read(f"{name}.npy", _MOST)) for name in ("stats", "digests"))
         if old.shape != (len(names), 2) or sums.shape != (len(names), 32):
-            raise ValueError("its arrays do not fit together")
+            raise ValueError(_("its arrays do not fit together"))
     except (DamagedFile, ValueError, OSError) as error:
         log.warning("the list of files in %s cannot be used (%s) and is made again", folder, error)
         return digests

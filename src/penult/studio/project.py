@@ -22,7 +22,7 @@ from penult.audit.pairs import UnionFind
 from penult.embed import PhotoThumbnails
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.fit import group_copies
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels import Failure
 from penult.studio import prepared
 from penult.studio.embedded import PhotoFeatures
@@ -121,7 +121,7 @@ def prepare_project(found: FoundPhotos, options: StudioOptions, progress: Progre
     """Return the project, computing what is not kept in its folder. Raises `InputError` where no photo can be read."""
     files, every = [image.id for image in found.images], [image.path for image in found.images]
     stats = prepared.file_stats(every)
-    progress("files", len(files), len(files))
+    progress(N_("files"), len(files), len(files))
     known, failures = prepared.read_digests(found.folder, files, stats), dict[int, Failure]()
     if not known.any(axis=1).all():
         known, failures = _read(every, known, options, progress)
@@ -131,8 +131,8 @@ def prepare_project(found: FoundPhotos, options: StudioOptions, progress: Progre
         reasons = pixels.summarize_failures(failures.values())
         raise InputError(
             _(
-                "none of the {count} photos in {source} can be read. {reasons}.",
-                count=len(files),
+                "none of the {n} photos in {source} can be read. {reasons}.",
+                n=len(files),
                 source=printable(found.source),
                 reasons=reasons,
             )
@@ -207,20 +207,20 @@ def _computed(
     """Compute what a project keeps, from the features of its N photos."""
     n = len(digests)
     with embedded.whole(progress) as X:
-        progress("copies", 0, n)
+        progress(N_("copies"), 0, n)
         thumbnails, quality = embedded.thumbnails(), embedded.quality()
         pairs = group_copies(digests, X, embedded.widths, thumbnails=thumbnails, pictures=embedded.large_thumbnails)[1].pairs
         same = pairs.select(np.zeros(len(pairs), bool) if pairs.one_picture is None else pairs.one_picture)
         ties = UnionFind(n)
         ties.link(same)
-        progress("copies", n, n)
-        progress("directions", 0, n)
+        progress(N_("copies"), n, n)
+        progress(N_("directions"), 0, n)
 
         def parts() -> Any:
             return (X[start : start + STEP] for start in range(0, n, STEP))
 
         Z = projected(parts, n, embedded.blocks, options.seed)
-        progress("directions", n, n)
+        progress(N_("directions"), n, n)
     return {
         "Z": Z,
         "families": ties.numbers().astype(np.int64),

@@ -18,6 +18,7 @@ from penult.errors import InputError, OutputError
 from penult.i18n import _
 from penult.store import Act, Applied, Change, ClassName, LabelStore
 from penult.store.labels import IMPORT, REDO, UNDO
+from penult.stored_texts import retranslated
 from penult.studio.acts import KEYS, Board, act_id, parse_act, parse_class
 from penult.studio.label_table import LabelTable, Rows, write_labels
 from penult.studio.state import ProjectState, UnknownState, checked_count, checked_mode
@@ -147,7 +148,7 @@ class Session(ProjectState):
 
     def state(self) -> dict[str, Any]:
         """Return counts, scores and what goes on; `table` says why labels.csv could not be written, null while it could."""
-        return super().state() | {"table": self._table.trouble}
+        return super().state() | {"table": None if self._table.trouble is None else retranslated(self._table.trouble)}
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called after each change, from any thread, and return how to end that; it must return at once."""

@@ -271,7 +271,9 @@ class ProjectState:
 def checked_mode(mode: object) -> str:
     """Return a mode of asking. Raises `InputError`."""
     if not isinstance(mode, str) or mode not in MODES:
-        raise InputError(_("the mode is {mode}; use one of {modes}.", mode=printable(repr(mode)[:80]), modes=", ".join(MODES)))
+        raise InputError(
+            _("the mode is {value}; use one of {names}.", value=printable(repr(mode)[:80]), names=", ".join(MODES))
+        )
     return mode
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from penult import __version__, store
 from penult.errors import PenultError
-from penult.i18n import _
+from penult.i18n import N_, _, language
 from penult.pixels import Failure
+from penult.stored_texts import retranslated
 from penult.studio.jobs import Jobs
 from penult.studio.options import StudioOptions
 from penult.studio.photos import RUN, find_photos, remember
@@ -31,8 +32,8 @@ if TYPE_CHECKING:  # scikit-learn takes a second to import, in which the page is
 log = logging.getLogger(__name__)
 
 PAGES = (24, 48)  # photos on a page that is confirmed as a whole
-_BUSY = "another penult studio has it open"
-_CURE = "go on there, or end that one first"
+_BUSY = N_("another penult studio has it open")
+_CURE = N_("go on there, or end that one first")
 
 
 class Stopped(Exception):
@@ -50,6 +51,7 @@ class Workspace:
         if options.settings.folder is None:  # a user without a home folder
             options = replace(options, settings=replace(options.settings, cache=self.found.folder / "cache"))
         self.options, self.changed = options, changed
+        self.language = None if language() == "en" else language()  # what a page that was set to none begins with
         store.make_folder(self.found.folder / KIND)
         self._claim = store.FolderLock(self.found.folder / KIND, _BUSY, _CURE)
         try:
@@ -157,28 +159,36 @@ class Workspace:
                 "photos": len(project),
                 "families": len(sizes),
                 "copies": sum(size > 1 for size in sizes),
-                "unreadable": [{"file": u.file, "reason": u.reason, "advice": u.advice} for u in project.unreadable],
+                "unreadable": [
+                    {"file": u.file, "reason": retranslated(u.reason), "advice": retranslated(u.advice)}
+                    for u in project.unreadable
+                ],
                 "classes": self.session.classes(),
                 "order": project.order,
             }
         return {
             "name": found.name, "source": found.source, "out": str(found.folder), "kind": found.kind,
-            "preparing": self.preparing, "files": len(found.images), "notes": list(found.notes), **known,
+            "preparing": self._prepared(), "files": len(found.images), "notes": list(map(retranslated, found.notes)), **known,
             "trained": (self.run / "report.html").is_file(),
-            "version": __version__, "limits": {"page": list(PAGES)}, "language": None,
+            "version": __version__, "limits": {"page": list(PAGES)}, "language": self.language,
         }  # fmt: skip
+
+    def _prepared(self) -> dict[str, Any] | None:
+        """Return how far the preparation is, an error in the language of the one who asks."""
+        found = self.preparing
+        return found if found is None or "error" not in found else found | {"error": retranslated(found["error"])}
 
     def state(self) -> dict[str, Any]:
         """Return the snapshot that pages are told of."""
         known = {} if self.session is None else self.session.state()
         placed = self.project is not None and self.project.places is not None
-        return {**known, "job": self.jobs.state(), "preparing": self.preparing, "map": placed}
+        return {**known, "job": self.jobs.state(), "preparing": self._prepared(), "map": placed}
 
     def thumbnail(self, number: int) -> bytes | Failure:
         """Return the small picture of a photo as a JPEG file, or why there is none."""
         assert self.project is not None  # noqa: S101 - for the type checker: asked of an open project only
         small = self.project.thumbnails[number]
-        return Failure("unreadable file", "it is gone, or damaged") if small is None else small
+        return Failure("unreadable file", _("it is gone, or damaged")) if small is None else small
 
     def photo(self, number: int, side: int) -> bytes | Failure:
         """Return a photo as a JPEG file, its longer side at most `side`."""

@@ -4,6 +4,7 @@
  */
 
 import { wait } from "./dom.mjs";
+import { chosen } from "./i18n.mjs";
 
 /** @typedef {import("./types.d.ts").Project} Project */
 /** @typedef {import("./types.d.ts").State} State */
@@ -30,8 +31,9 @@ export class ApiError extends Error {
 /** @param {string} path @param {RequestInit} [init] */
 async function ask(path, init) {
   let answer;
+  const language = chosen(), headers = language ? { ...init?.headers, "X-Penult-Language": language } : init?.headers;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...init });
+    answer = await fetch(path, { credentials: "same-origin", ...init, headers });
   } catch {
     throw new ApiError(0, "no answer");
   }
@@ -93,6 +95,12 @@ export class Api extends EventTarget {
   }
 
   get unsaved() { return this.#queue.length; }
+
+  /** Have the server's texts in the language that was chosen now. */
+  async again() {
+    await this.refreshProject();
+    this.#listen();
+  }
 
   async refreshProject() {
     this.project = await get("/api/project");
@@ -226,7 +234,7 @@ export class Api extends EventTarget {
     this.#stream?.close();
     this.#stream = null;
     if (document.hidden) return;
-    const stream = new EventSource("/api/state");
+    const stream = new EventSource(chosen() ? `/api/state?language=${chosen()}` : "/api/state");
     this.#stream = stream;
     stream.addEventListener("state", (event) => {
       this.#connected();

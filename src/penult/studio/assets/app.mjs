@@ -104,6 +104,7 @@ export class App {
   /** @param {string} language */
   async #change(language) {
     await speak(language, true);
+    await this.api.again().catch(() => {}); // a server that is gone: the page is in the language all the same
     this.#draw();
     this.#enter(true);
   }

@@ -12,22 +12,25 @@ let language = "en";
 /** The language that is shown: "en" or "zh". */
 export const current = () => language;
 
+/** The language that the user chose on this page, "" for none: then the server finds out by itself. */
+export const chosen = () => localStorage.getItem(KEPT) ?? "";
+
 /** The language that was chosen here before, else the server's, else the browser's first that there is.
  * @param {string | null} [wish] what the server was started with */
 export function preferred(wish) {
-  const wanted = [localStorage.getItem(KEPT), wish, ...navigator.languages];
+  const wanted = [chosen(), wish, ...navigator.languages];
   return wanted.map((one) => (one ?? "").slice(0, 2).toLowerCase()).find((one) => one in LANGUAGES) ?? "en";
 }
 
 /** Load a language's texts. A choice of the user's is remembered.
  * @param {string} name
- * @param {boolean} [chosen] */
-export async function speak(name, chosen = false) {
+ * @param {boolean} [keep] */
+export async function speak(name, keep = false) {
   const answer = await fetch(`/assets/messages/${name}.json`);
   messages = await answer.json();
   language = name;
   document.documentElement.lang = name === "zh" ? "zh-CN" : name;
-  if (chosen) localStorage.setItem(KEPT, name);
+  if (keep) localStorage.setItem(KEPT, name);
 }
 
 /** The text of a key. Numbers are written as the language does; `count` chooses between "one" and "other".

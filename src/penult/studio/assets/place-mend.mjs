@@ -193,7 +193,7 @@ class MendPlace {
   #drawMore(now) {
     const expected = this.#expected[now.kind], total = this.#findings.filter((one) => one.kind === now.kind).length, open = this.#more.querySelector("details")?.open;
     this.#more.replaceChildren(expected && total > 1 ? element("p", { class: "soft small", text: t("mend.expected", { right: number(expected), count: total }) }) : "",
-      element("details", { open }, element("summary", { class: "small", text: t("mend.details") }), element("p", { class: "small soft", lang: "en", text: `${now.reason}. ${now.suggestion}.` })));
+      element("details", { open }, element("summary", { class: "small", text: t("mend.details") }), element("p", { class: "small soft", text: t("mend.details_text", { reason: now.reason, suggestion: now.suggestion }) })));
   }
 
   /** @param {KeyboardEvent} event */
