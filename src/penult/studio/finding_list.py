@@ -51,8 +51,10 @@ class FindingList:
     def _said(self, language: str) -> list[dict[str, Any]]:
         """Return the findings of the project with their texts in a language."""
         if language not in self._texts:
-            texts = ("title", "reason", "suggestion")
-            self._texts[language] = [one | {name: retranslated(one[name]) for name in texts} for one in self._given]
+            self._texts[language] = [
+                one | {name: retranslated(text) for name, text in one.items() if name in ("title", "reason", "suggestion")}
+                for one in self._given
+            ]
         return self._texts[language]
 
     def _doubted(self, now: Snapshot) -> list[dict[str, Any]]:
