@@ -49,6 +49,8 @@ def python_texts(source: str, name: str) -> Iterator[tuple[int, Text]]:
         elif called in PYTHON and isinstance(node.func, ast.Name):
             given = node.args[: PYTHON[called]]
             texts = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if "" in texts:
+                raise SyntaxError(f"{name}:{node.lineno}: {called}() of an empty text is the catalogue's header")
             if len(texts) == PYTHON[called]:
                 yield node.lineno, (texts[0], (texts[1],)) if called == "pgettext" else (None, tuple(texts))
             elif any(isinstance(a, ast.JoinedStr | ast.BinOp) for a in given):

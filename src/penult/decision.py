@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.texts import percent
+from penult.i18n import _
+from penult.texts import enumeration, percent
 
 Kind = Literal["argmax", "cost", "target"]
 Measure = Literal["recall", "precision", "flagged"]
@@ -131,29 +132,37 @@ class DecisionRule:
         if kind == "cost":
             told = [tuple(one) for one in facts["costs"]]
             if any(len(one) != 3 or not {one[0], one[1]} <= known or not is_cost(one[2]) for one in told):
-                raise ValueError("its costs are not those of its classes")
+                raise ValueError(_("its costs are not those of its classes"))
             return cls.of_costs(told, classes)
         if kind == "target":
             measure, label, value, threshold = (facts[name] for name in ("measure", "class", "value", "threshold"))
             if measure not in MEASURES or label not in known or not _is_share(value) or not _is_share(threshold):
-                raise ValueError("its decision is no threshold of one of its classes")
+                raise ValueError(_("its decision is no threshold of one of its classes"))
             target, weights = Target(measure, label, float(value)), _weights(facts, len(classes))
             return cls("target", None, target, list(classes).index(label), float(threshold), weights)
         if kind != "argmax":
-            raise ValueError(f"its decision is of the kind {str(kind)[:40]!r}, which this version does not know")
+            raise ValueError(_("its decision is of the kind {kind!r}, which this version does not know", kind=str(kind)[:40]))
         return cls()
 
     def describe(self, classes: Sequence[str]) -> str:
         """Return what is given to a photo, for the middle of a sentence."""
         if self.target is not None and self.threshold is not None:
-            said, least = f"{self.target.label!r} where its probability is at least", percent(self._threshold_here())
-            many = self.weights is not None and len(classes) > 2  # no threshold of the probability of one class is the same
-            return f"{said} {least}{' at the class shares that this was chosen for' if many else ''}"
+            said = {"label": self.target.label, "least": percent(self._threshold_here())}
+            if self.weights is not None and len(classes) > 2:  # no threshold of the probability of one class is the same
+                return _(
+                    "{label!r} where its probability is at least {least} at the class shares that this was chosen for", **said
+                )
+            return _("{label!r} where its probability is at least {least}", **said)
         if self.costs is not None:
-            told = [f"{classes[i]!r} called {classes[j]!r} costs {cost:g}" for i, j, cost in self._unusual()]
-            more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-            return f"the class of the smallest expected cost ({', '.join([*told[:SHOWN], 'every other mistake 1'])}{more})"
-        return "the most probable class"
+            told = [
+                _("{label!r} called {called!r} costs {cost:g}", label=classes[i], called=classes[j], cost=cost)
+                for i, j, cost in self._unusual()
+            ]
+            costs = enumeration([*told[:SHOWN], _("every other mistake 1")])
+            if (n := len(told) - SHOWN) > 0:
+                return _("the class of the smallest expected cost ({costs} and {n} more)", costs=costs, n=n)
+            return _("the class of the smallest expected cost ({costs})", costs=costs)
+        return _("the most probable class")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,9 +205,9 @@ class PredictionSets:
             return None
         level, thresholds = facts["level"], facts["thresholds"]
         if not _is_share(level) or not isinstance(thresholds, list) or len(thresholds) != len(classes):
-            raise ValueError("its prediction sets are not for its classes")
+            raise ValueError(_("its prediction sets are not for its classes"))
         if not all(_is_share(one) for one in thresholds):
-            raise ValueError("the thresholds of its prediction sets are no probabilities")
+            raise ValueError(_("the thresholds of its prediction sets are no probabilities"))
         return cls(float(level), tuple(float(one) for one in thresholds), _weights(facts, len(classes)))
 
 
@@ -230,7 +239,7 @@ def _weights(facts: Mapping[str, Any], k: int) -> NDArray[np.float64] | None:
         return None
     weights = np.array(facts["weights"], np.float64)
     if weights.shape != (k,) or not np.isfinite(weights).all() or (weights <= 0).any():
-        raise ValueError("the weights of its decision are not for its classes")
+        raise ValueError(_("the weights of its decision are not for its classes"))
     return weights
 
 

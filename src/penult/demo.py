@@ -48,11 +48,15 @@ def solar_cells(options: TrainOptions, progress: ProgressCallback) -> Job:
         part, label = "test" if held[i] else "train", "defective" if defective[i] else "functional"
         _place(photo, folder / part / label / photo.name, folder)
     run = train_images(str(folder / "train"), str(folder / "test"), options, progress)
-    about = (
-        f"{len(photos)} electroluminescence photos of solar cells (elpv-dataset, CC BY-NC-SA 4.0): "
-        f"{int(defective.sum())} defective, {int((~defective).sum())} functional; {int(held.sum())} held out."
+    about = _(
+        "{n} electroluminescence photos of solar cells (elpv-dataset, CC BY-NC-SA 4.0): {defective} defective, {functional} "
+        "functional; {held} held out.",
+        n=len(photos),
+        defective=int(defective.sum()),
+        functional=int((~defective).sum()),
+        held=int(held.sum()),
     )
-    lines = [f"published for these photos ({PAPER}; another split):"]
+    lines = [_("published for these photos ({paper}; another split):", paper=PAPER)]
     lines += [f"  {name}: {100 * value:.2f}%" for name, value in PUBLISHED.items()]
     return Job(about, run, tuple(lines), dict(PUBLISHED))
 
@@ -71,7 +75,7 @@ def own_folder(folder: str, options: TrainOptions, progress: ProgressCallback) -
             )
         )
     run = train_sets(left, right, options, progress)
-    about = f"{len(every)} images in {folder}, {len(right)} of them held out."
+    about = _("{n} images in {folder}, {held} of them held out.", n=len(every), folder=folder, held=len(right))
     return Job(about, run, (), {})
 
 

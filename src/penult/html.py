@@ -139,7 +139,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], caption: str 
     body = list(rows)
     lines = [_row("th", header, scope="col"), *(_row("td", row) for row in body[:SHOWN])]
     if len(body) > SHOWN:
-        lines.append(tag("tr", tag("td", f"and {len(body) - SHOWN:,} more", colspan=len(header), style=f"{CELL}left")))
+        lines.append(tag("tr", tag("td", _("and {n:,} more", n=len(body) - SHOWN), colspan=len(header), style=f"{CELL}left")))
     head = tag("caption", caption, style="text-align:left") if caption else None
     return tag("table", head, lines, style="border-collapse:collapse;background:none")
 

@@ -117,7 +117,7 @@ def language_of(locale: str) -> str | None:
 
 def _(message: str, /, **values: object) -> str:
     """Return a text in the active language, with the `values` put in by `str.format`; without any, braces stay."""
-    text = message if language() == "en" else _catalogue(language()).gettext(message)
+    text = _catalogue(language()).gettext(message) if message and language() != "en" else message
     return text.format(**values) if values else text
 
 

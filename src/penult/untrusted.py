@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from penult.i18n import _
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -83,12 +85,12 @@ def parse_json(data: bytes, numbers: int = _MOST_VALUES[b","]) -> Any:
     """
     most = {**_MOST_VALUES, b",": numbers}
     if len(data) > MOST_JSON or any(data.count(sign) > count for sign, count in most.items()):
-        raise ValueError("it has more values than such a file ever needs")
+        raise ValueError(_("it has more values than such a file ever needs"))
     text = data.decode("utf-8-sig")
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError("its values are nested too deeply") from None
+        raise ValueError(_("its values are nested too deeply")) from None
 
 
 # --- arrays: numpy's own reader evaluates the header as Python, here it is matched letter by letter ---
@@ -111,14 +113,21 @@ def parse_npy(data: bytes) -> NDArray[Any]:
     end = _NPY_START + int.from_bytes(data[len(_NPY_MAGIC) : _NPY_START], "little")
     found = _NPY_HEADER.fullmatch(data[_NPY_START:end]) if data.startswith(_NPY_MAGIC) else None
     if found is None:
-        raise ValueError("it is not an array as penult writes them")
+        raise ValueError(_("it is not an array as penult writes them"))
     try:
         dtype = np.dtype(found[1].decode())
     except TypeError:
-        raise ValueError(f"{found[1].decode()!r} is not a supported number type") from None
+        raise ValueError(_("{name!r} is not a supported number type", name=found[1].decode())) from None
     shape = tuple(int(side) for side in found[3].replace(b",", b" ").split())
     if math.prod(shape) * dtype.itemsize != len(data) - end:
-        raise ValueError(f"its header says {shape} of {dtype}, and {len(data) - end} bytes follow")
+        raise ValueError(
+            _(
+                "its header says {shape} of {dtype}, and {number} bytes follow",
+                shape=shape,
+                dtype=dtype,
+                number=len(data) - end,
+            )
+        )
     return np.frombuffer(data, dtype, offset=end).reshape(shape, order="F" if found[2] == b"True" else "C")
 
 
@@ -143,7 +152,7 @@ class _Sparing:
             return self._file.read(count)
         data = self._file.read(self.most + 1 if count < 0 else min(count, self.most + 1))
         if len(data) > self.most:
-            raise zipfile.BadZipFile("its directory is longer than one of penult's can be")
+            raise zipfile.BadZipFile(_("its directory is longer than one of penult's can be"))
         return data
 
 
@@ -165,18 +174,18 @@ class StoredZip:
         entries = self._archive.infolist()
         self.names = [entry.filename for entry in entries]
         if len(entries) > most:
-            raise ValueError(f"it has {len(entries)} members, and {most} are the most")
+            raise ValueError(_("it has {number} members, and {most} are the most", number=len(entries), most=most))
         if len(set(self.names)) != len(self.names):
-            raise ValueError("it has two members of one name")
+            raise ValueError(_("it has two members of one name"))
         if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-            raise ValueError("its members are compressed or encrypted")
+            raise ValueError(_("its members are compressed or encrypted"))
         end = 0
         for entry in sorted(entries, key=lambda entry: entry.header_offset):
             if entry.header_offset < end or entry.compress_size != entry.file_size:
-                raise ValueError("its members overlap; it was made to deceive")
+                raise ValueError(_("its members overlap; it was made to deceive"))
             end = entry.header_offset + _MEMBER_HEAD + len(entry.orig_filename) + entry.file_size
         if end > size:
-            raise ValueError(f"it claims to hold more than its own {size} bytes; it was made to deceive")
+            raise ValueError(_("it claims to hold more than its own {size} bytes; it was made to deceive", size=size))
 
     def size(self, name: str) -> int:
         """Return how long a member is."""
@@ -237,10 +246,16 @@ def read_csv(
                     yield above + reader.line_num, cells
         except csv.Error as error:
             raise ValueError(
-                f"line {above + reader.line_num} is not CSV ({error}); look for a quotation mark without its pair"
+                _(
+                    "line {line} is not CSV ({error}); look for a quotation mark without its pair",
+                    line=above + reader.line_num,
+                    error=error,
+                )
             ) from error
         except UnicodeError as error:
-            raise ValueError(f"it is not text in {used} ({error}); save it as 'CSV UTF-8'") from error
+            raise ValueError(
+                _("it is not text in {used} ({error}); save it as 'CSV UTF-8'", used=used, error=error)
+            ) from error
 
 
 def guess_encoding(path: Path | str) -> str:
@@ -345,5 +360,11 @@ def _lines(file: IO[str], above: int) -> Iterator[str]:
 def _line(file: IO[str], number: int) -> str:
     line = file.readline(LONGEST_LINE + 1)
     if len(line) > LONGEST_LINE:
-        raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters, which no row of a table has")
+        raise ValueError(
+            _(
+                "line {number} has more than {most:,} characters, which no row of a table has",
+                number=number,
+                most=LONGEST_LINE,
+            )
+        )
     return line

@@ -72,7 +72,7 @@ class Evaluated:
     def __repr__(self) -> str:
         name = "accuracy" if "accuracy" in self.scores else "mAP"
         value = self.scores[name].value
-        return short("Evaluated", images=len(self.labels), **{name: "not defined" if value is None else percent(value)})
+        return short("Evaluated", images=len(self.labels), **{name: _("not defined") if value is None else percent(value)})
 
     def _repr_html_(self) -> str:
         return (self.unseen or self.evaluation)._repr_html_()

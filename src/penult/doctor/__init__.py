@@ -14,10 +14,17 @@ from pathlib import Path
 from penult.doctor import installation
 from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.errors import OutputError
+from penult.i18n import N_, _
 
 __all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs"]
 
 WIDEST = 12  # letters of a check's name
+# names and states, which JSON has as they are
+_SHOWN = (
+    N_("ok"), N_("note"), N_("warn"), N_("FAIL"), N_("libraries"), N_("imports"), N_("weights"), N_("processor"), N_("memory"),
+    N_("open files"), N_("engine"), N_("precision"), N_("self-test"), N_("formats"), N_("resize"), N_("workers"),
+    N_("cache"), N_("cache write"), N_("disk"), N_("this folder"), N_("run"), N_("files"), N_("shards"), N_("model"),
+)  # fmt: skip
 
 
 def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]:
@@ -83,5 +90,7 @@ def _heavy(cache: Path | None) -> list[tuple[str, Callable[[], Check | list[Chec
 
 def _stopped(error: Exception) -> Check:
     words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    cure = "pip install --force-reinstall NAME, then run penult doctor again"
-    return Check("penult", FAIL, f"a library cannot be imported ({words}); the checks that need it were skipped", cure)
+    cure = _("pip install --force-reinstall NAME, then run penult doctor again")
+    return Check(
+        "penult", FAIL, _("a library cannot be imported ({words}); the checks that need it were skipped", words=words), cure
+    )

@@ -18,33 +18,34 @@ from typing import Any
 from penult import engines, runs, store, system
 from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import probe
-from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime
+from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime, parted
 from penult.engines import devices
 from penult.errors import InputError, MissingExtra, OutputError
+from penult.i18n import N_, _
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import machine_id
-from penult.texts import printable
+from penult.texts import printable, system_words
 from penult.worker import Crashed, NoInterpreter, Worker
 
-_REINSTALL = "pip install --force-reinstall openvino, and if it stays so, report it with this line"
+_REINSTALL = N_("pip install --force-reinstall openvino, and if it stays so, report it with this line")
 
 
 def processor() -> Check:
     """Return what the processor is and which of its instructions matter."""
     has = devices.cpu_flags()
-    said = f"{engines.cpu_name()}; {', '.join(has) or 'instruction sets unknown'}"
+    said = _("{name}; {flags}", name=engines.cpu_name(), flags=", ".join(has) or _("instruction sets unknown"))
     if has and not {"avx2", "asimd"} & set(has):
-        return Check("processor", NOTE, said, "without AVX2 networks are slow: use one network, -b efficientnet_lite0")
+        return Check("processor", NOTE, said, _("without AVX2 networks are slow: use one network, -b efficientnet_lite0"))
     return Check("processor", OK, said)
 
 
 def weights() -> Check:
     """Return whether the weights that come by pip are there, to the byte."""
     if is_runtime():
-        return Check("weights", OK, "not part of penult-runtime; a model has its own")
+        return Check("weights", OK, _("not part of penult-runtime; a model has its own"))
     for lite in LITE.values():
         lite.tensors()  # raises MissingExtra or DamagedFile, with the pip line
-    return Check("weights", OK, f"{', '.join(LITE)}: present, sha256 as published")
+    return Check("weights", OK, _("{names}: present, sha256 as published", names=", ".join(LITE)))
 
 
 def engine() -> list[Check]:
@@ -56,10 +57,14 @@ def engine() -> list[Check]:
     except MissingExtra:  # penult-runtime: no network is there to be tried, and each model tries its own
         return list(_about(answers))
     except Crashed as error:
-        step = "while it was loaded" if not answers else "while it compiled and ran a network"
-        return [*_about(answers), Check("engine", FAIL, f"OpenVINO crashed {step} ({error})", _REINSTALL)]
+        loading = _("OpenVINO crashed while it was loaded ({error})", error=error)
+        running = _("OpenVINO crashed while it compiled and ran a network ({error})", error=error)
+        return [
+            *_about(answers),
+            Check("engine", FAIL, running if answers else loading, _(_REINSTALL)),
+        ]
     if len(answers) < 2:
-        return [*_about(answers), Check("engine", FAIL, "OpenVINO gave no answer", _REINSTALL)]
+        return [*_about(answers), Check("engine", FAIL, _("OpenVINO gave no answer"), _(_REINSTALL))]
     return [*_about(answers), *_answer(answers[0]["auto"], *answers[1])]
 
 
@@ -68,30 +73,43 @@ def _about(answers: list[Any]) -> Iterator[Check]:
         return
     about = answers[0]
     yield Check(
-        "engine", OK, f"OpenVINO {about['version'].partition('-')[0]}, devices {', '.join(about['devices'])}; penult uses CPU"
+        "engine",
+        OK,
+        _(
+            "OpenVINO {version}, devices {devices}; penult uses CPU",
+            version=about["version"].partition("-")[0],
+            devices=", ".join(about["devices"]),
+        ),
     )
     here = ", ".join(about["precisions"])
     missing = [p for p in ("bf16", "int8") if p not in about["precisions"]]
-    said = f"this processor computes in {here}; auto takes {about['auto']}"
-    yield Check("precision", OK, f"{said}, {' and '.join(missing)} cannot be asked for" if missing else said)
+    said = _("this processor computes in {here}; auto takes {auto}", here=here, auto=about["auto"])
+    yield Check(
+        "precision",
+        OK,
+        _("{said}, {missing} cannot be asked for", said=said, missing=_(" and ").join(missing)) if missing else said,
+    )
 
 
 def _answer(precision: str, off: float, cosine: float) -> Iterator[Check]:
-    exact = f"{probe.NETWORK} on a drawn picture in f32: within {off:.1g} of the recorded features"
+    exact = _("{network} on a drawn picture in f32: within {off:.1g} of the recorded features", network=probe.NETWORK, off=off)
     if not off <= probe.MAX_ERROR:
         said = (
-            f"{exact}; {probe.MAX_ERROR:g} is allowed"
+            _("{exact}; {most:g} is allowed", exact=exact, most=probe.MAX_ERROR)
             if math.isfinite(off)
-            else f"{probe.NETWORK} in f32 gives features that are not finite"
+            else _("{network} in f32 gives features that are not finite", network=probe.NETWORK)
         )
-        yield Check("self-test", FAIL, said, _REINSTALL)
+        yield Check("self-test", FAIL, said, _(_REINSTALL))
     elif not cosine >= probe.MIN_COSINE:
         yield Check(
-            "self-test", FAIL, f"in {precision} its features have a cosine of {cosine:.4f} to f32", "use --precision f32"
+            "self-test",
+            FAIL,
+            _("in {precision} its features have a cosine of {cosine:.4f} to f32", precision=precision, cosine=cosine),
+            _("use --precision f32"),
         )
     else:
-        beside = "" if precision == "f32" else f"; in {precision} a cosine of {cosine:.5f} to f32"
-        yield Check("self-test", OK, exact + beside)
+        beside = _("{exact}; in {precision} a cosine of {cosine:.5f} to f32", exact=exact, precision=precision, cosine=cosine)
+        yield Check("self-test", OK, exact if precision == "f32" else beside)
 
 
 def gpu() -> Check:
@@ -103,28 +121,37 @@ def gpu() -> Check:
         return Check(
             "gpu",
             WARN,
-            f"ONNX Runtime crashed while it was loaded ({error})",
-            f"{_REMOVE_ORT} {_INSTALL_GPU}, or use --device cpu",
+            _("ONNX Runtime crashed while it was loaded ({error})", error=error),
+            _("{command}, or use --device cpu", command=f"{_REMOVE_ORT} {_INSTALL_GPU}"),
         )
-    if found in _NO_GPU:
-        return _NO_GPU[found]
+    if (absent := _no_gpu(found)) is not None:
+        return absent
     why = found.removeprefix("unused: ")
     if why != found:
         return Check(
-            "gpu", WARN, f"an NVIDIA GPU is here, ONNX Runtime cannot use it ({why})", f"{_INSTALL_GPU}, or update its driver"
+            "gpu",
+            WARN,
+            _("an NVIDIA GPU is here, ONNX Runtime cannot use it ({why})", why=why),
+            _("{command}, or update its driver", command=_INSTALL_GPU),
         )
-    return Check("gpu", OK, f"{found}: --device auto takes it")
+    return Check("gpu", OK, _("{found}: --device auto takes it", found=found))
 
 
 _REMOVE_ORT = "pip uninstall -y onnxruntime onnxruntime-gpu;"
 _INSTALL_GPU = "pip install 'penult[gpu]'"
-_NO_GPU = {
-    "none": Check("gpu", OK, "no NVIDIA GPU; networks run on the CPU"),
-    "no onnxruntime": Check("gpu", NOTE, "an NVIDIA GPU is here, onnxruntime-gpu is not", f"to use it: {_INSTALL_GPU}"),
-    "no cuda": Check(
-        "gpu", NOTE, "an NVIDIA GPU is here, onnxruntime has no CUDA", f"to use it: {_REMOVE_ORT} {_INSTALL_GPU}"
-    ),
-}
+
+
+def _no_gpu(found: str) -> Check | None:
+    """Return what there is to say where no GPU can be used, None where one can."""
+    if found == "none":
+        return Check("gpu", OK, _("no NVIDIA GPU; networks run on the CPU"))
+    if found == "no onnxruntime":
+        said = _("an NVIDIA GPU is here, onnxruntime-gpu is not")
+        return Check("gpu", NOTE, said, _("to use it: {command}", command=_INSTALL_GPU))
+    if found == "no cuda":
+        said = _("an NVIDIA GPU is here, onnxruntime has no CUDA")
+        return Check("gpu", NOTE, said, _("to use it: {command}", command=f"{_REMOVE_ORT} {_INSTALL_GPU}"))
+    return None
 
 
 FEW_FILES = 256  # open files: a worker takes one, libraries some tens
@@ -137,53 +164,61 @@ def formats() -> Check:
     there = [name for name, yes in found.items() if yes]
     missing = [name for name, yes in found.items() if not yes]
     if not {"JPEG", "PNG"} <= set(there):
-        return Check("formats", FAIL, f"no {', '.join(missing)}", "pip install --force-reinstall pillow")
+        return Check("formats", FAIL, _("no {missing}", missing=", ".join(missing)), _("pip install --force-reinstall pillow"))
     if not missing:
         return Check("formats", OK, ", ".join(there))
-    cures = [] if missing == ["HEIC"] else ["pip install --upgrade pillow (its wheels have the others)"]
-    cures += ["HEIC: pip install 'penult[heif]', or save them as JPEG"] if "HEIC" in missing else []
-    return Check("formats", NOTE, f"{', '.join(there)}; not {', '.join(missing)}", "; ".join(cures))
+    cures = [] if missing == ["HEIC"] else [_("pip install --upgrade pillow (its wheels have the others)")]
+    cures += [_("HEIC: pip install 'penult[heif]', or save them as JPEG")] if "HEIC" in missing else []
+    return Check(
+        "formats", NOTE, _("{there}; not {missing}", there=", ".join(there), missing=", ".join(missing)), _("; ").join(cures)
+    )
 
 
 def resize() -> Check:
     """Return whether pictures are made smaller by the compiled part, or by Pillow."""
     how = resizing.resize_method()
     if how == "compiled":
-        return Check("resize", OK, "compiled, bit-identical to Pillow")
+        return Check("resize", OK, _("compiled, bit-identical to Pillow"))
     if how == "absent":
-        cure = "install a C compiler, then pip install --force-reinstall --no-deps penult"
-        return Check("resize", NOTE, "by Pillow: the same pixels, slower (the compiled extension is missing)", cure)
-    cure = "update penult; until then results are correct, only slower"
-    return Check("resize", NOTE, "by Pillow: this version rounds differently from the compiled extension", cure)
+        cure = _("install a C compiler, then pip install --force-reinstall --no-deps penult")
+        return Check("resize", NOTE, _("by Pillow: the same pixels, slower (the compiled extension is missing)"), cure)
+    cure = _("update penult; until then results are correct, only slower")
+    return Check("resize", NOTE, _("by Pillow: this version rounds differently from the compiled extension"), cure)
 
 
 def workers() -> Check:
     """Return whether a worker process starts and reads a picture."""
     if not system.can_isolate():
-        said = "this system has no worker processes for images: they are decoded in this one, and a crash would end it"
-        return Check("workers", NOTE, said, "open photos of strangers on Linux or macOS")
+        said = _("this system has no worker processes for images: they are decoded in this one, and a crash would end it")
+        return Check("workers", NOTE, said, _("open photos of strangers on Linux or macOS"))
     from penult.pixels import worker_pool
 
     try:
         worker_pool.check_worker()
     except NoInterpreter as error:
-        said, _, cure = str(error).partition("; ")
-        return Check("workers", WARN, f"{said}: images are decoded in this process, and a crash would end it", cure)
+        said, cure = parted(error)
+        return Check(
+            "workers", WARN, _("{said}: images are decoded in this process, and a crash would end it", said=said), cure
+        )
     except RuntimeError as error:
-        said = f"worker processes cannot start ({error}): one process decodes all images, slower, and a crash would end it"
-        return Check("workers", WARN, said, "free memory and processes, or allow them (ulimit -u, seccomp, the container)")
+        said = _(
+            "worker processes cannot start ({error}): one process decodes all images, slower, and a crash would end it",
+            error=error,
+        )
+        return Check("workers", WARN, said, _("free memory and processes, or allow them (ulimit -u, seccomp, the container)"))
     count = preparing.worker_count()
-    return Check("workers", OK, f"they start; {count} would decode images here")
+    return Check("workers", OK, _("they start; {count} would decode images here", count=count))
 
 
 def memory() -> Check:
     """Return the cores and the memory that penult counts with."""
     cores, memory = preparing.core_count(), preparing.memory_bytes()
-    known = f"{memory / 2**30:.1f} GiB of memory" if memory < sys.maxsize else "memory size unknown"
-    said = f"{cores} cores, {known}"
+    size = memory / 2**30
+    known = _("{size:.1f} GiB of memory", size=size) if memory < sys.maxsize else _("memory size unknown")
+    said = _("{cores} cores, {memory}", cores=cores, memory=known)
     if memory < LITTLE_MEMORY:
         return Check(
-            "memory", WARN, said, "large photos and many networks may not fit; use one network, -b efficientnet_lite0"
+            "memory", WARN, said, _("large photos and many networks may not fit; use one network, -b efficientnet_lite0")
         )
     return Check("memory", OK, said)
 
@@ -192,15 +227,20 @@ def open_files() -> Check:
     """Return how many files may be open at once."""
     limits = system.limits("RLIMIT_NOFILE")
     if limits is None:
-        return Check("open files", OK, "this system sets no limit that matters")
+        return Check("open files", OK, _("this system sets no limit that matters"))
     soft, hard = limits
     if 0 <= soft < FEW_FILES:
-        return Check("open files", WARN, f"{soft} at once", f"ulimit -n {FEW_FILES if hard < 0 else min(hard, 4 * FEW_FILES)}")
-    return Check("open files", OK, f"{soft if soft >= 0 else 'any number'} at once")
+        return Check(
+            "open files",
+            WARN,
+            _("{soft} at once", soft=soft),
+            f"ulimit -n {FEW_FILES if hard < 0 else min(hard, 4 * FEW_FILES)}",
+        )
+    return Check("open files", OK, _("{soft} at once", soft=soft) if soft >= 0 else _("any number at once"))
 
 
 LITTLE_SPACE = 2 * 10**9  # bytes
-_OTHER_CACHE = "choose another cache folder with --cache DIR, or for good with the variable PENULT_CACHE"
+_OTHER_CACHE = N_("choose another cache folder with --cache DIR, or for good with the variable PENULT_CACHE")
 
 
 def cache(folder: Path) -> Check:
@@ -208,24 +248,32 @@ def cache(folder: Path) -> Check:
     try:
         found = store.inventory.scan(folder)
     except InputError as error:
-        said, _, _ = str(error).partition("; ")
-        return Check("cache", WARN, said, _OTHER_CACHE)
+        said = parted(error)[0]
+        return Check("cache", WARN, said, _(_OTHER_CACHE))
     if not folder.is_dir():
-        return Check("cache", OK, f"{folder}: not there yet, the first run creates it")
+        return Check("cache", OK, _("{folder}: not there yet, the first run creates it", folder=folder))
     rows = found.of("features")
     shards = sum(entry.shards for entry in rows)
-    said = f"{folder}: {found.bytes / 1e6:,.1f} MB, {len(rows)} sets of features in {shards:,} files"
+    said = _(
+        "{folder}: {bytes:,.1f} MB, {number} sets of features in {shards:,} files",
+        folder=folder,
+        bytes=found.bytes / 1e6,
+        number=len(rows),
+        shards=shards,
+    )
     odd = sum(len(entry.odd) for entry in rows)
     if odd or found.leftovers:
-        what = f"{odd} damaged and {len(found.leftovers)} left by killed processes"
-        return Check("cache", NOTE, f"{said}; of no use: {what}", "penult cache --prune (they do no harm)")
-    return Check("cache", OK, f"{said} (`penult cache --verify` reads all of it)")
+        what = _("{odd} damaged and {number} left by killed processes", odd=odd, number=len(found.leftovers))
+        return Check(
+            "cache", NOTE, _("{said}; of no use: {what}", said=said, what=what), _("penult cache --prune (they do no harm)")
+        )
+    return Check("cache", OK, _("{said} (`penult cache --verify` reads all of it)", said=said))
 
 
 def no_cache() -> Check:
     """Return why there is no cache folder, which stops nothing."""
-    said = "no cache folder is known, because this user has no home folder: features are computed again in every run"
-    return Check("cache", WARN, said, _OTHER_CACHE)
+    said = _("no cache folder is known, because this user has no home folder: features are computed again in every run")
+    return Check("cache", WARN, said, _(_OTHER_CACHE))
 
 
 def cache_write(folder: Path, named: bool = True) -> Check:
@@ -237,15 +285,22 @@ def cache_write(folder: Path, named: bool = True) -> Check:
     path = folder / f".tmp-{machine_id()}-{os.getpid()}-d0c"  # if we are killed here, it is swept as any leftover
     text = "a test by penult doctor\n" * 100
     try:
-        store.write_text(path, text, cure=_OTHER_CACHE)
+        store.write_text(path, text, cure=_(_OTHER_CACHE))
         same = path.read_text(encoding="utf-8") == text
     except OutputError as error:
-        said, _, cure = str(error).partition("; ")
+        said, cure = parted(error)
         if not named and store.is_permanent(error):
-            return Check("cache write", WARN, f"{said}: features are computed again in every run", _OTHER_CACHE)
+            return Check(
+                "cache write", WARN, _("{said}: features are computed again in every run", said=said), _(_OTHER_CACHE)
+            )
         return Check("cache write", FAIL, said, cure)
     except OSError as error:
-        return Check("cache write", FAIL, f"{folder}: what was written cannot be read ({error.strerror})", _OTHER_CACHE)
+        return Check(
+            "cache write",
+            FAIL,
+            _("{folder}: what was written cannot be read ({strerror})", folder=folder, strerror=system_words(error)),
+            _(_OTHER_CACHE),
+        )
     finally:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
@@ -253,9 +308,12 @@ def cache_write(folder: Path, named: bool = True) -> Check:
                 part.rmdir()
     if not same:
         return Check(
-            "cache write", FAIL, f"{folder}: what was read is not what was written; the disk may be failing", _OTHER_CACHE
+            "cache write",
+            FAIL,
+            _("{folder}: what was read is not what was written; the disk may be failing", folder=folder),
+            _(_OTHER_CACHE),
         )
-    return Check("cache write", OK, "written, synced, renamed, read again")
+    return Check("cache write", OK, _("written, synced, renamed, read again"))
 
 
 def _exists(path: Path) -> bool:
@@ -267,9 +325,10 @@ def _exists(path: Path) -> bool:
 
 def disks(cache_folder: Path | None) -> list[Check]:
     """Return the free space, a line for each disk."""
-    places = {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}
+    temporary = _("temporary files")
+    places = {_("this folder"): Path.cwd(), temporary: Path(tempfile.gettempdir())}
     if cache_folder is not None:
-        places = {"cache": cache_folder, **places}
+        places = {_("cache"): cache_folder, **places}
     by_disk: dict[int, list[str]] = {}
     free: dict[int, int] = {}
     for what, place in places.items():
@@ -279,19 +338,24 @@ def disks(cache_folder: Path | None) -> list[Check]:
         free[disk] = shutil.disk_usage(there).free
     found = []
     for disk, names in by_disk.items():
-        said = f"{free[disk] / 1e9:,.1f} GB free ({', '.join(names)})"
+        said = _("{free:,.1f} GB free ({names})", free=free[disk] / 1e9, names=", ".join(names))
         if free[disk] < LITTLE_SPACE:
-            cure = "free some space" + (", penult cache --prune --max SIZE" if "cache" in names else "")
-            found.append(Check("disk", WARN, said, cure + (", or set TMPDIR" if names == ["temporary files"] else "")))
+            cure = _("free some space")
+            if _("cache") in names:
+                cure = _("free some space, penult cache --prune --max SIZE")
+            elif names == [temporary]:
+                cure = _("free some space, or set TMPDIR")
+            found.append(Check("disk", WARN, said, cure))
         else:
             found.append(Check("disk", OK, said))
     if not os.access(Path.cwd(), os.W_OK):
-        found.append(Check("this folder", NOTE, f"{Path.cwd()} cannot be written", "give --out a folder that can"))
+        found.append(
+            Check("this folder", NOTE, _("{cwd} cannot be written", cwd=Path.cwd()), _("give --out a folder that can"))
+        )
     return found
 
 
 _NAMED = 5  # files that a line names
-_TRAIN_AGAIN = "run the same `penult train` again: features come from the cache"
 
 
 def run_files(folder: Path) -> list[Check]:
@@ -299,28 +363,41 @@ def run_files(folder: Path) -> list[Check]:
     where = printable(folder)
     found = runs.folder_state(folder)
     if found.status is None:
-        what = "has no readable metrics.json of penult" if folder.is_dir() else "is not a folder"
-        return [Check("run", FAIL, f"{where} {what}", "give the folder that `penult train --out` made")]
+        unread = _("{where} has no readable metrics.json of penult", where=where)
+        said = unread if folder.is_dir() else _("{where} is not a folder", where=where)
+        return [Check("run", FAIL, said, _("give the folder that `penult train --out` made"))]
     if found.status == "failed":
-        said = f"{where} has results but no model: the model did not pass penult's own check"
-        return [Check("run", FAIL, said, "report it, please, with the `error` in its metrics.json")]
+        said = _("{where} has results but no model: the model did not pass penult's own check", where=where)
+        return [Check("run", FAIL, said, _("report it, please, with the `error` in its metrics.json"))]
     if found.status == "running":
-        said = f"{where} was interrupted (or is under way): it has no results that belong together"
-        return [Check("run", FAIL, said, "run the same `penult train` again: it goes on where it was")]
+        said = _("{where} was interrupted (or is under way): it has no results that belong together", where=where)
+        return [Check("run", FAIL, said, _("run the same `penult train` again: it goes on where it was"))]
     results = []
-    bad = {"changed or damaged": found.changed, "gone": found.missing, "unreadable": found.unread}
+    bad = {_("changed or damaged"): found.changed, _("gone"): found.missing, _("unreadable"): found.unread}
     for what, names in bad.items():
         if names:
-            results.append(Check("files", FAIL, f"{where}: {what}: {_named(names)}", f"{_TRAIN_AGAIN}; or put them back"))
+            results.append(
+                Check(
+                    "files",
+                    FAIL,
+                    _("{where}: {what}: {names}", where=where, what=what, names=_named(names)),
+                    _("run the same `penult train` again: features come from the cache; or put them back"),
+                )
+            )
     if not results:
-        results.append(Check("files", OK, f"{where}: all {len(found.same)} files are unchanged"))
+        results.append(Check("files", OK, _("{where}: all {number} files are unchanged", where=where, number=len(found.same))))
     if found.extra:
         results.append(
-            Check("files", NOTE, f"{where}: not part of this run: {_named(found.extra)}", "move them if they are in the way")
+            Check(
+                "files",
+                NOTE,
+                _("{where}: not part of this run: {extra}", where=where, extra=_named(found.extra)),
+                _("move them if they are in the way"),
+            )
         )
     if found.leftovers:
-        said = f"{where}: {len(found.leftovers)} files that a killed process left"
-        results.append(Check("files", NOTE, said, "they do no harm; the next run into this folder removes them"))
+        said = _("{where}: {number} files that a killed process left", where=where, number=len(found.leftovers))
+        results.append(Check("files", NOTE, said, _("they do no harm; the next run into this folder removes them")))
     return results
 
 
@@ -328,21 +405,39 @@ def shard_files(address: str) -> list[Check]:
     """Return whether each file of features in shards is as its manifest says."""
     from penult.shards.check import FOREIGN, check_shards
 
-    where, cure = printable(address), "remove it, and run the command that wrote it again: only what is missing is made anew"
+    where, cure = (
+        printable(address),
+        _("remove it, and run the command that wrote it again: only what is missing is made anew"),
+    )
     try:
         found = list(check_shards(address))
     except InputError as error:
-        return [Check("shards", FAIL, *str(error).split("; ", 1))]
+        return [Check("shards", FAIL, *parted(error))]
     foreign = [one.name for one in found if one.wrong == FOREIGN]
     wrong = [one for one in found if one.wrong and one.name not in foreign]
     if wrong:
         which = _named([f"{one.name} ({one.wrong})" for one in wrong])
-        results = [Check("shards", FAIL, f"{where}: {len(wrong)} of {len(found)} files are not as written: {which}", cure)]
+        results = [
+            Check(
+                "shards",
+                FAIL,
+                _(
+                    "{where}: {n} of {number} files are not as written: {which}",
+                    where=where,
+                    n=len(wrong),
+                    number=len(found),
+                    which=which,
+                ),
+                cure,
+            )
+        ]
     else:
-        results = [Check("shards", OK, f"{where}: all {len(found) - len(foreign)} files are unchanged")]
+        results = [
+            Check("shards", OK, _("{where}: all {number} files are unchanged", where=where, number=len(found) - len(foreign)))
+        ]
     if foreign:
-        said = f"{where}: of no shard of the plan: {_named(foreign)}"
-        results.append(Check("shards", NOTE, said, "move them if they are in the way"))
+        said = _("{where}: of no shard of the plan: {foreign}", where=where, foreign=_named(foreign))
+        results.append(Check("shards", NOTE, said, _("move them if they are in the way")))
     return results
 
 
@@ -356,10 +451,23 @@ def run_model(folder: Path) -> list[Check]:
             child.send(folder)
             count = next(child.answers())
     except Crashed as error:
-        return [Check("model", FAIL, f"{where}: the process that tried it died ({error})", "train again, or report it")]
+        return [
+            Check(
+                "model",
+                FAIL,
+                _("{where}: the process that tried it died ({error})", where=where, error=error),
+                _("train again, or report it"),
+            )
+        ]
     if not count:
-        return [Check("model", OK, f"{where}: loads; it has no networks, so nothing to compare")]
-    return [Check("model", OK, f"{where}: loads; its {count} test samples give the same answers as at training")]
+        return [Check("model", OK, _("{where}: loads; it has no networks, so nothing to compare", where=where))]
+    return [
+        Check(
+            "model",
+            OK,
+            _("{where}: loads; its {count} test samples give the same answers as at training", where=where, count=count),
+        )
+    ]
 
 
 def _named(names: Sequence[str]) -> str:

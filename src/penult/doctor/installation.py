@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from penult import __version__
 from penult.errors import OutputError, PenultError, distribution
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 import os
 import queue
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -50,17 +51,26 @@ class Check:
         return asdict(self)
 
 
+def parted(error: Exception) -> tuple[str, str]:
+    """Return what an error says happened, and what it says to do, in either language."""
+    said, *cure = re.split("; |；", str(error), maxsplit=1)
+    return said, "".join(cure)
+
+
 def guarded(name: str, look: Callable[[], Check | list[Check]]) -> Iterator[Check]:
     """Yield what a check found; one that raises is a line that fails, never the end of the others."""
     try:
         found = look()
     except PenultError as error:
-        said, _sign, cure = str(error).partition("; ")
+        said, cure = parted(error)
         yield Check(name, FAIL, said, cure)
     except Exception as error:  # whatever is broken here is what the user came to hear of
         words = " ".join(str(error).split())[:300]
         yield Check(
-            name, FAIL, f"this check failed with {type(error).__name__}: {words}", "install penult again, or report it"
+            name,
+            FAIL,
+            _("this check failed with {name}: {words}", name=type(error).__name__, words=words),
+            _("install penult again, or report it"),
         )
     else:
         yield from found if isinstance(found, list) else [found]
@@ -84,13 +94,13 @@ _IMPORT = (
 )
 _INNER = {"dev"}  # extras that are not for users
 _PURPOSE = {
-    "timm": "networks of timm",
-    "keras": "networks of Keras",
-    "int8": "making networks in 8 bits",
-    "demo": "the photos of `penult demo`",
-    "heif": "photos in HEIC",
-    "tables": "tables in Excel files",
-    "gpu": "networks on a GPU",
+    "timm": N_("networks of timm"),
+    "keras": N_("networks of Keras"),
+    "int8": N_("making networks in 8 bits"),
+    "demo": N_("the photos of `penult demo`"),
+    "heif": N_("photos in HEIC"),
+    "tables": N_("tables in Excel files"),
+    "gpu": N_("networks on a GPU"),
 }
 
 
@@ -102,18 +112,35 @@ def python() -> Check:
     said = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if platform.python_version() in SpecifierSet(wanted, prereleases=True):
         return Check("python", OK, said)
-    return Check("python", FAIL, f"{said}; penult needs {wanted}", "make a new virtual environment with a newer Python")
+    return Check(
+        "python",
+        FAIL,
+        _("{said}; penult needs {wanted}", said=said, wanted=wanted),
+        _("make a new virtual environment with a newer Python"),
+    )
 
 
 def penult_itself() -> Check:
     """Return which penult this is and where it lies."""
     where = Path(__file__).resolve().parents[1]
-    said = f"{__version__} in {where}{', for predicting and serving alone (penult-runtime)' if is_runtime() else ''}"
+    said = _("{version} in {where}", version=__version__, where=where)
+    if is_runtime():
+        said = _("{said}, for predicting and serving alone (penult-runtime)", said=said)
     recorded = _metadata("Version")
     if recorded is None:
-        return Check("penult", NOTE, f"{said}, not installed by pip", "pip install it, so that its libraries can be checked")
+        return Check(
+            "penult",
+            NOTE,
+            _("{said}, not installed by pip", said=said),
+            _("pip install it, so that its libraries can be checked"),
+        )
     if recorded != __version__:
-        return Check("penult", WARN, f"{said}, pip recorded {recorded}", f"pip install {distribution()} again")
+        return Check(
+            "penult",
+            WARN,
+            _("{said}, pip recorded {recorded}", said=said, recorded=recorded),
+            _("pip install {distribution} again", distribution=distribution()),
+        )
     return Check("penult", OK, said)
 
 
@@ -122,9 +149,9 @@ def libraries() -> Check:
     have, wrong = _held("")
     if wrong:
         names = " ".join(f"'{one}'" for one in wrong)
-        return Check("libraries", FAIL, "; ".join(wrong.values()), f"pip install {names}")
+        return Check("libraries", FAIL, _("; ").join(wrong.values()), f"pip install {names}")
     if not have:
-        return Check("libraries", NOTE, "pip has no record of them", "pip install penult, so that they can be checked")
+        return Check("libraries", NOTE, _("pip has no record of them"), _("pip install penult, so that they can be checked"))
     return Check("libraries", OK, ", ".join(have))
 
 
@@ -139,14 +166,15 @@ def imports(modules: tuple[str, ...] | None = None) -> Check:
     try:
         tried, done = _import(*modules)
     except NoInterpreter as error:
-        said, _sign, cure = str(error).partition("; ")
+        said, cure = parted(error)
         return Check("imports", WARN, said, cure)
-    wrong = [f"{name} cannot be imported ({why})" for name, why in tried.items() if why is not None]
+    wrong = [_("{name} cannot be imported ({why})", name=name, why=why) for name, why in tried.items() if why is not None]
     if not done:
-        wrong.append(f"the process that imported {list(tried)[-1] if tried else 'nothing yet'} died")
+        last = list(tried)[-1] if tried else _("nothing yet")
+        wrong.append(_("the process that imported {name} died", name=last))
     if wrong:
-        return Check("imports", FAIL, "; ".join(wrong), "install these again: pip install --force-reinstall NAME")
-    return Check("imports", OK, f"{len(tried)} libraries can be imported")
+        return Check("imports", FAIL, _("; ").join(wrong), _("install these again: pip install --force-reinstall NAME"))
+    return Check("imports", OK, _("{number} libraries can be imported", number=len(tried)))
 
 
 def extras() -> list[Check]:
@@ -164,27 +192,30 @@ def torchvision() -> list[Check]:
         return []
     why = tried.get("torchvision")
     if why is None and done:
-        return [Check("torchvision", OK, "can be imported")]
+        return [Check("torchvision", OK, _("can be imported"))]
     return [
         Check(
             "torchvision",
             NOTE,
-            f"cannot be imported ({why or 'its process died'}): most often it is PyPI's beside a CPU torch",
-            "penult does without; for your own code: pip install --force-reinstall torch torchvision from one index, such as "
-            "--index-url https://download.pytorch.org/whl/cpu",
+            _("cannot be imported ({why}): most often it is PyPI's beside a CPU torch", value=why or "its process died"),
+            _(
+                "penult does without; for your own code: pip install --force-reinstall torch torchvision from one index, "
+                "such as "
+                "--index-url https://download.pytorch.org/whl/cpu"
+            ),
         )
     ]
 
 
 def _extra(name: str) -> Check:
     have, wrong = _held(name)
-    what = f"{_PURPOSE[name]}: " if name in _PURPOSE else ""
+    what = _("{purpose}: {said}", purpose=_(_PURPOSE[name]), said="{said}") if name in _PURPOSE else "{said}"
     line = f"pip install '{distribution()}[{name}]'"
     if not wrong:
-        return Check(name, OK, f"{what}{', '.join(have)}")
+        return Check(name, OK, what.format(said=", ".join(have)))
     if not any(_there(lead) for lead in _leads(name)):
-        return Check(name, NOTE, f"{what}not installed", f"only if you want it: {line}")
-    return Check(name, WARN, f"{what}incomplete ({'; '.join(wrong.values())})", line)
+        return Check(name, NOTE, what.format(said=_("not installed")), _("only if you want it: {line}", line=line))
+    return Check(name, WARN, what.format(said=_("incomplete ({wrong})", wrong=_("; ").join(wrong.values()))), line)
 
 
 def _leads(extra: str) -> set[str]:
@@ -209,12 +240,12 @@ def _held(extra: str) -> tuple[list[str], dict[str, str]]:
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            wrong[wanted] = f"{name} is not installed"
+            wrong[wanted] = _("{name} is not installed", name=name)
             continue
         if version in specifier:
             have.append(f"{name} {version}")
         else:
-            wrong[wanted] = f"{name} is {version}, penult takes {specifier}"
+            wrong[wanted] = _("{name} is {version}, penult takes {specifier}", name=name, version=version, specifier=specifier)
     return have, wrong
 
 
@@ -264,7 +295,9 @@ def _import(*modules: str) -> tuple[dict[str, str | None], bool]:
 SECONDS = 3.0
 HUB = "https://huggingface.co"
 Opener = Callable[..., Any]
-_WITHOUT = "built-in networks need none; others: on a machine with network penult backbones --fetch NAME, then copy the folder"
+_WITHOUT = N_(
+    "built-in networks need none; others: on a machine with network penult backbones --fetch NAME, then copy the folder"
+)
 
 
 def hub(
@@ -275,22 +308,24 @@ def hub(
 ) -> Check:
     """Return whether the hub answers within some seconds; it is not asked where the user wants to be offline."""
     if environment.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        return Check("hub", NOTE, "not asked: HF_HUB_OFFLINE is set", f"to load weights unset it; {_WITHOUT}")
+        return Check("hub", NOTE, _("not asked: HF_HUB_OFFLINE is set"), _("to load weights unset it; {how}", how=_(_WITHOUT)))
     if offline:
-        return Check("hub", OK, "not asked (--offline)")
+        return Check("hub", OK, _("not asked (--offline)"))
     address = environment.get("HF_ENDPOINT") or HUB
     if not address.startswith(("https://", "http://")):
-        return Check("hub", NOTE, f"HF_ENDPOINT is no address: {address}", "unset it, or give https://...")
+        return Check(
+            "hub", NOTE, _("HF_ENDPOINT is no address: {address}", address=address), _("unset it, or give https://...")
+        )
     answers: queue.Queue[str] = queue.Queue()
     # In a thread of its own: looking up a name has no time limit, and may take a minute where a resolver is silent.
     threading.Thread(target=lambda: answers.put(_request(address, opener, seconds)), daemon=True).start()
     try:
         wrong = answers.get(timeout=seconds + 1)
     except queue.Empty:
-        wrong = f"no answer in {seconds:g} s"
+        wrong = _("no answer in {seconds:g} s", seconds=seconds)
     if wrong:
-        return Check("hub", NOTE, f"{address} cannot be reached ({wrong})", _WITHOUT)
-    return Check("hub", OK, f"{address} can be reached")
+        return Check("hub", NOTE, _("{address} cannot be reached ({wrong})", address=address, wrong=wrong), _(_WITHOUT))
+    return Check("hub", OK, _("{address} can be reached", address=address))
 
 
 def _request(address: str, opener: Opener, seconds: float) -> str:
@@ -299,7 +334,7 @@ def _request(address: str, opener: Opener, seconds: float) -> str:
     try:
         opener(request, timeout=seconds).close()
     except urllib.error.HTTPError as error:
-        return "" if error.code < 500 else f"it answers {error.code}"
+        return "" if error.code < 500 else _("it answers {code}", code=error.code)
     except Exception as error:  # every library on the way has its own
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return ""
