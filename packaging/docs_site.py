@@ -82,7 +82,8 @@ def on_config(config: Any) -> Any:
     """Spell out `folder/*.md` in the navigation, translate the titles of its parts, and name the repository."""
     named: list[str] = re.findall(r"[\w/-]+\.md", str(config.nav))
     config.nav = _spelt_out(config.nav, Path(config.docs_dir), named, config.extra.get("sections", {}))
-    config.repo_url, config.repo_name = repository(), "GitHub"
+    # not as repo_url, with which every page asks GitHub for its number of stars
+    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": repository(), "name": repository()}]
     return config
 
 

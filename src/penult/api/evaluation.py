@@ -105,10 +105,14 @@ def evaluate_model(
         `model.penult`, the run folder that it is in, or the model itself.
     labelled : str or Path
         Labelled photos, as `penult.train` takes them; their classes must be classes of the model.
-    min_accuracy, max_log_loss, min_recall : optional
-        Gates, as the command line has them; `Evaluated.passed` says whether they are met.
+    min_accuracy : float or str, optional
+        Gate: the least accuracy, such as 0.95 or "95%"; `Evaluated.passed` says whether all gates are met.
+    max_log_loss : float or str, optional
+        Gate: the largest log loss.
+    min_recall : list of str, optional
+        Gates: the least share of a class that is found, such as ``["defective=0.9"]``.
     prior : str or dict, optional
-        As for `penult.predict`.
+        How frequent the classes are where the model is used: ``{"defective": 0.02}``, or "estimate", from these images.
     verbose : bool, optional
         Show progress: by default in a terminal and in a notebook; False nowhere.
     progress : callable, optional

@@ -49,8 +49,10 @@ class Bundle:
         The fitted head as arrays and facts.
     prior : array (k,)
         The class frequencies of the training set, or of the place of use: what an unreadable image gets.
-    engine, precision : str
+    engine : str
         What computed the features at training.
+    precision : str
+        In what precision.
     selftest : mapping of arrays
         Drawn pictures and the probabilities that are expected for them.
     facts : mapping

@@ -29,8 +29,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    backbones, crop_mode, views, pooling, recipe, device, precision, cache_dir, max_pixels, verbose
-        As for `Embedder`.
+    backbones : str or list of str, default="default"
+        Names of networks whose features are concatenated: built in, of timm (``timm:NAME``) or Keras (``keras:NAME``), an
+        ONNX file, or a preset. See `penult.list_backbones`.
     head : str or scikit-learn classifier, default="blend"
         "blend" (the average of "logistic" and "lda"), "blend3" (of these and an rbf "svm"), "logistic", "svm", "knn",
         "centroid", "lda", "dense", or "auto" for the best of all but "blend3" and "dense"; any other classifier works in
@@ -40,12 +41,32 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frequent classes. A dict has weights by class.
     random_state : int, default=0
         Seed of the folds by which the head chooses its settings.
+    crop_mode : {"crop", "squash", "crop+squash", ...}, default=None
+        How a picture becomes square: cut from its middle, or squeezed; None is what each network was trained with.
+    views : {1, 2, 4}, default=1
+        How many pictures of each photo a network sees, whose features are averaged: 2 are "crop+squash", 4 those and their
+        mirror images.
+    pooling : {"mean", "mean+max", "stages"}, default=None
+        How feature maps become features; None is each network's own.
+    recipe : dict, default=None
+        The preprocessing of ONNX files without a recipe beside them, such as ``{"size": 224, "crop": 0.875}``.
+    device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
+        What computes the networks.
+    precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
+        In what precision. With "int8", `fit` quantizes the networks with some of the images.
+    cache_dir : str, path or False, default=None
+        The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
+    max_pixels : int
+        Larger pictures are not read.
+    verbose : bool, default=False
+        Show progress in a terminal or a notebook.
 
     Attributes
     ----------
     classes_ : array (k,)
         The classes, or the labels.
-    head_ : the fitted head
+    head_ : Head
+        The fitted head.
     thresholds_ : array (L,) or None
         From which probability on each label is given, where an image has any number of them.
 

@@ -58,8 +58,10 @@ def load_model(
     ----------
     path : str or Path
         `model.penult`, or the run folder that it is in.
-    device, precision : str, default="auto"
-        What computes the networks, and in what precision: by default that of training.
+    device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
+        What computes the networks.
+    precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
+        In what precision; "auto" is that of training, where this machine can.
     cache_dir : str, Path or False, optional
         The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
     **others

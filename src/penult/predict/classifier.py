@@ -28,8 +28,12 @@ class ModelClassifier(Predictor):
 
     Parameters
     ----------
-    model, settings, check
-        As for `Predictor`.
+    model : Bundle
+        What a model file holds.
+    settings : EmbedOptions, optional
+        Where and how features are computed; by default as at training, as far as this machine can.
+    check : bool, default True
+        Whether the model's self-test (drawn pictures and their probabilities) is computed before the first answer.
 
     Attributes
     ----------

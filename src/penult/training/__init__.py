@@ -103,8 +103,10 @@ def train(  # noqa: PLR0913  what the command's common options are
         A column of the CSV (patient, scene) whose equal values are kept in one fold.
     seed : int, default=0
         Random seed of folds and heads.
-    device, precision : str, default="auto"
-        What computes the networks, and in what precision.
+    device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"
+        What computes the networks.
+    precision : {"auto", "f32", "bf16", "f16", "int8"}, default="auto"
+        In what precision; "auto" is the fastest that keeps the features.
     cache_dir : str, Path or False, optional
         The folder of the feature cache; None is the user's cache folder, False keeps features in memory only.
     features : str or list of str, optional
