@@ -303,6 +303,19 @@ def no_demo(w: World) -> None:
         demo.solar_cells(TrainOptions(str(w / "out")), lambda *_: None)
 
 
+def no_pip(w: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("penult.demo.find_spec", lambda name: None)
+        demo.fetch_photos(w / "cache")
+
+
+def no_index(w: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", "")
+        demo.fetch_photos(w / "cache")
+
+
 # For each: a part of the text that names the thing, and how a user gets it.
 TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
     # class shares of the place of use
@@ -625,6 +638,8 @@ TRIGGERS: dict[str, tuple[str, Callable[[World], Any]]] = {
         str(w.empty("few/cat/1.jpg", "few/cat/2.jpg", "few/dog/1.jpg", "few/dog/2.jpg")), TrainOptions(), lambda *_: None
     )),
     "no photos of the demo": ("penult[demo]", no_demo),
+    "no pip for the photos of the demo": ("elpv-dataset", no_pip),
+    "photos of the demo that cannot be fetched": ("elpv-dataset", no_index),
     # scikit-learn's face
     "labels of another number": ("4 images", lambda w: TransferClassifier("colour_histogram").fit(pictures(), ["a"])),
     "no network": ("[]", lambda w: TransferClassifier([]).fit(pictures(), list("aabb"))),

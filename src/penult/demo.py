@@ -1,14 +1,20 @@
-"""The whole job on real photos, with nothing to download: which solar cells are defective?
+"""The whole job on real photos: which solar cells are defective?
 
-The photos are electroluminescence pictures of solar cells from the pip package `elpv-dataset` (data: CC BY-NC-SA 4.0).
+The photos are electroluminescence pictures of solar cells from the pip package `elpv-dataset` (data: CC BY-NC-SA 4.0). They
+are those of the package where it is installed (extra `demo`), else of its wheel, which pip fetches into the cache once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import io
+import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,13 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import images, store
-from penult.errors import InputError, MissingExtra, ProgressCallback
+from penult.errors import InputError, MissingExtra, ProgressCallback, quiet
 from penult.i18n import _
 from penult.images import ImageSet
 from penult.training import Run, TrainOptions, train_images, train_sets
 
 HELD_OUT = 0.25
 PAPER = "Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067"
+VERSION = "1.0.0.post1"  # of elpv-dataset
+SHA256 = "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c"  # of its wheel, as PyPI has it
+_WHEEL = "photos.whl"  # its name in the cache
 PUBLISHED = {"SVM on hand-made features": 0.8244, "fine-tuned VGG-19, on a GPU": 0.8842}
 
 
@@ -39,9 +48,9 @@ class Job:
 def solar_cells(options: TrainOptions, progress: ProgressCallback) -> Job:
     """Lay out the solar cells as class folders beside the run folder, train on three quarters, measure on the rest.
 
-    Raises `MissingExtra` when the package with the photos is not installed.
+    Raises `MissingExtra` when the photos are neither installed nor in the cache: see `fetch_photos`.
     """
-    photos, defective = elpv_photos()
+    photos, defective = elpv_photos(options.settings.cache)
     folder = Path(options.out).parent / "solar-cells"
     held = held_out(defective.astype(int), options.seed)
     for i, photo in enumerate(photos):
@@ -94,28 +103,84 @@ def _subset(every: ImageSet, keep: NDArray[np.bool_]) -> ImageSet:
     return dataclasses.replace(every, images=kept)
 
 
-def elpv_photos() -> tuple[Sequence[Path], NDArray[np.bool_]]:
+def has_photos(cache: str | Path | bool | None = None) -> bool:
+    """Return whether the photos of the demo are installed or in the cache."""
+    return _installed() is not None or _kept(cache).values() is not None
+
+
+def elpv_photos(cache: str | Path | bool | None = None) -> tuple[Sequence[Traversable], NDArray[np.bool_]]:
     """Return the photos of the package and which show a defect (probability above one half)."""
-    spec = find_spec("elpv_dataset")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(
-            _(
-                "the photos of the demo are not installed; pip install 'penult[demo]' (90 MB), or `penult demo FOLDER` "
-                "for your own photos."
+    data = _installed()
+    if data is None:
+        kept = _kept(cache)
+        if kept.values() is None:
+            raise MissingExtra(
+                _(
+                    "the photos of the demo are not here yet; run `penult demo --yes` to fetch them by pip into the cache "
+                    "(91 MB, CC BY-NC-SA 4.0), or pip install 'penult[demo]', or `penult demo FOLDER` for your own photos."
+                )
             )
-        )
-    data = Path(next(iter(spec.submodule_search_locations))) / "data"
-    with (data / "labels.csv").open(encoding="utf-8") as file:
-        rows = [line.split() for line in file if line.strip()]
+        data = zipfile.Path(io.BytesIO(kept.read(_WHEEL)), "elpv_dataset/data/")
+    rows = [line.split() for line in (data / "labels.csv").read_text(encoding="utf-8").splitlines() if line.strip()]
     return [data / r[0] for r in rows], np.array([float(r[1]) > 0.5 for r in rows])
 
 
-def _place(photo: Path, target: Path, folder: Path) -> None:
-    """Copy one photo to where this seed's split wants it, and nowhere else."""
+def fetch_photos(cache: str | Path | bool | None = None, progress: ProgressCallback = quiet) -> None:
+    """Fetch the wheel of `elpv-dataset` by pip, from the index that pip is set up for, and keep it in the cache.
+
+    Nothing is installed, and only the one wheel whose sha256 is known is taken. Raises `InputError` where pip cannot fetch
+    it, `MissingExtra` where there is no pip, `OutputError` where it cannot be kept.
+    """
+    if find_spec("pip") is None:  # as in environments of uv
+        raise MissingExtra(
+            _(
+                "there is no pip in this environment to fetch the photos of the demo; install elpv-dataset=={version} the "
+                "way penult was installed (`uv pip install elpv-dataset=={version}`), and run again.",
+                version=VERSION,
+            )
+        )
+    step = _("fetching the photos of the demo")
+    progress(step, 0, 1)
+    with tempfile.TemporaryDirectory(prefix="penult-") as place:
+        wanted = Path(place, "requirements.txt")
+        wanted.write_text(f"elpv-dataset=={VERSION} --hash=sha256:{SHA256}\n", encoding="ascii")
+        line = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps", "--only-binary", ":all:"]
+        line += ["--require-hashes", "--dest", place, "--requirement", str(wanted)]
+        done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            told = [one for one in done.stderr.splitlines() if one.startswith("ERROR")] or [f"exit code {done.returncode}"]
+            raise InputError(
+                _(
+                    "pip could not fetch the photos of the demo ({why}); try again where the package index can be reached, or "
+                    "run `pip download --no-deps elpv-dataset=={version}` there, and pip install that file here.",
+                    why=" ".join(told[-1].removeprefix("ERROR:").split())[:300],
+                    version=VERSION,
+                )
+            )
+        (wheel,) = Path(place).glob("*.whl")
+        _kept(cache).put({_WHEEL: wheel.read_bytes()}, license="CC BY-NC-SA 4.0")
+    progress(step, 1, 1)
+
+
+def _installed() -> Path | None:
+    """Return the folder with the photos of the package, None where it is not installed."""
+    spec = find_spec("elpv_dataset")
+    folders = spec.submodule_search_locations if spec else None
+    return Path(next(iter(folders))) / "data" if folders else None
+
+
+def _kept(cache: str | Path | bool | None) -> store.CacheEntry:
+    facts = {"package": "elpv-dataset", "version": VERSION, "sha256": SHA256}
+    return store.CacheEntry.of(store.cache_root(cache), "demo", facts, "elpv-dataset")
+
+
+def _place(photo: Traversable, target: Path, folder: Path) -> None:
+    """Write one photo to where this seed's split wants it, and nowhere else."""
     for part in ("train", "test"):
         other = folder / part / target.parent.name / photo.name
         if other != target:
             store.drop(other)
-    if not target.is_file() or target.stat().st_size != photo.stat().st_size:
-        with store.atomic_write(target) as copy, photo.open("rb") as file:
-            shutil.copyfileobj(file, copy)
+    data = photo.read_bytes()
+    if not target.is_file() or target.stat().st_size != len(data):
+        with store.atomic_write(target) as copy:
+            copy.write(data)

@@ -60,6 +60,8 @@ class RemoteFile(io.RawIOBase):
 
         from penult.objects import open_store
 
+        self._pool = ThreadPoolExecutor(_AHEAD + 1, "penult-blocks")  # no thread yet; `close` asks for it, also of half a file
+        self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         above, _slash, self._key = url.rpartition("/")
         self.name = url
         self._store = open_store(above)
@@ -68,10 +70,8 @@ class RemoteFile(io.RawIOBase):
             raise FileNotFoundError(2, _("there is no such object"), url)
         self.size, self.tag = known.size, known.tag
         self._at = 0
-        self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._last = -2
         self._whole = b""  # of an object whose server sends no parts
-        self._pool = ThreadPoolExecutor(_AHEAD + 1, "penult-blocks")
 
     def readable(self) -> bool:
         """It is."""

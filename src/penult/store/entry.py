@@ -37,6 +37,7 @@ KINDS = {
     "compiled": r"record\.json|graph\.bin",
     "similar": r"record\.json|index\.json|(rows|coarse|rest|basis)\.npy",
     "speeds": r"record\.json",
+    "demo": r"record\.json|photos\.whl",
     "runtimes": r"record\.json|glue\.mjs|runtime\.wasm",
 }
 OLD_INDEX = "index.json"  # the record of an index of similar photos, before all entries had the same one

@@ -44,7 +44,8 @@ def write_shard(folder: Path, digests: Digests, vectors: Vectors, cure: str) -> 
         for name, data in zip(_MEMBERS, members, strict=True):
             archive.writestr(zipfile.ZipInfo(name), data)  # ZipInfo's own date is fixed: same rows, same bytes
     path = folder / f"{_name(*members)}.npz"
-    write_whole(path, (packed.getbuffer(),), cure)
+    with packed.getbuffer() as view:  # where writing fails, the error would keep it, and the file could not be closed
+        write_whole(path, (view,), cure)
     return path
 
 
