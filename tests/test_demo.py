@@ -63,7 +63,7 @@ def _place_twice(photo: demo.Traversable, folder: Path) -> None:
 
 def test_a_wheel_that_is_not_the_known_one_is_refused(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "SHA256", "0" * 64)
-    with pytest.raises(InputError, match=r"pip could not fetch .* pip download --no-deps elpv-dataset=="):
+    with pytest.raises(InputError, match=r"(?s)pip could not fetch .*pip download --no-deps elpv-dataset=="):
         demo.fetch_photos()
     assert not demo.has_photos()
 
@@ -97,5 +97,5 @@ def test_at_a_terminal_one_is_asked(
 
 def test_an_environment_without_pip_is_told_how_it_gets_the_photos(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"no pip .* uv pip install elpv-dataset=="):
+    with pytest.raises(MissingExtra, match=r"no pip .*uv pip install elpv-dataset=="):
         demo.fetch_photos()

@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 
+import penult
+
 ROOT = Path(__file__).parents[1]
 WHOLE = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PROJECT = WHOLE["project"]
+PROJECT, VERSION = WHOLE["project"], penult.__version__
 
 
 def tool(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -53,7 +55,7 @@ def test_the_page_on_pypi_links_to_files_that_exist_and_by_absolute_addresses(mo
     here = f"{PROJECT['urls']['Repository']}/"
     ours = [link.removeprefix(here).partition("#")[0].split("/", 2) for link in links if link.startswith(here)]
     assert {kind for kind, _, _ in ours} == {"blob", "raw"}
-    assert {tag for _, tag, _ in ours} == {f"v{PROJECT['version']}"}
+    assert {tag for _, tag, _ in ours} == {f"v{VERSION}"}
     assert [path for _, _, path in ours if not (ROOT / path).exists()] == []
     assert {Path(path).suffix for kind, _, path in ours if kind == "raw"} <= {".png", ".webp", ".svg"}
 
@@ -94,13 +96,13 @@ def pure_wheel(folder: Path) -> Path:
     """Write a small wheel with penult's own requirements."""
     extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name != "dev"}
     head = [
-        f"Name: penult\nVersion: {PROJECT['version']}\nSummary: all",
+        f"Name: penult\nVersion: {VERSION}\nSummary: all",
         *(f"Requires-Dist: {one}" for one in PROJECT["dependencies"]),
     ]
     for name, lines in extras.items():
         head += [f"Provides-Extra: {name}", *(f'Requires-Dist: {line.partition(";")[0]}; extra == "{name}"' for line in lines)]
-    info = f"penult-{PROJECT['version']}.dist-info"
-    made = folder / f"penult-{PROJECT['version']}-py3-none-any.whl"
+    info = f"penult-{VERSION}.dist-info"
+    made = folder / f"penult-{VERSION}-py3-none-any.whl"
     with zipfile.ZipFile(made, "w") as wheel:
         wheel.writestr("penult/__init__.py", "x = 1\n")
         wheel.writestr(f"{info}/METADATA", "\n".join(head) + "\n\nName: of the text\n")
@@ -124,10 +126,10 @@ def test_the_runtime_differs_in_name_and_libraries_alone(monkeypatch: pytest.Mon
     runtime = tool("runtime", monkeypatch)
     (tmp_path / "made").mkdir()
     made = runtime.derive(pure_wheel(tmp_path), tmp_path / "made")
-    assert made.name == f"penult_runtime-{PROJECT['version']}-py3-none-any.whl"
+    assert made.name == f"penult_runtime-{VERSION}-py3-none-any.whl"
     files, metadata, _ = opened(made)
     assert files["penult/__init__.py"] == b"x = 1\n"
-    assert (metadata["Name"], metadata["Version"]) == ("penult-runtime", PROJECT["version"])
+    assert (metadata["Name"], metadata["Version"]) == ("penult-runtime", VERSION)
     assert metadata.get_payload() == "Name: of the text\n"
     needs = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert [runtime.name_of(line) for line in needs] == ["numpy", "pillow", "openvino", "packaging"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ pytestmark = NEEDED
 
 TOKEN = "a-token-of-enough-letters"
 LIMITS = HttpLimits(max_bytes=50_000, header_seconds=0.4, body_seconds=0.4, deadline=20, drain_bytes=500_000)
+TOO_DEEP = (
+    "nested too deeply" if sys.version_info < (3, 14) else "no JSON that can be read"
+)  # 3.14: by the stack
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,7 @@ def test_a_photo_and_a_form_of_photos_are_answered(client: Client) -> None:
         ("/predict", b"1", {"Origin": "http://evil.example"}, 403, "another origin"),
         ("/predict", form(*[("a", b"1")] * 5), {"Content-Type": "multipart/form-data; boundary=xyz"}, 413, "more than 4"),
         ("/v2/models/colors/versions/1/infer", b"1", {}, 404, "version '1'"),
-        ("/v2/models/colors/infer", b"[" * 40_000, {}, 400, "nested too deeply"),
+        ("/v2/models/colors/infer", b"[" * 40_000, {}, 400, TOO_DEEP),
         ("/v2/models/colors/infer", b'{"inputs": ["\xff"]}', {}, 400, "no JSON"),
         ("/v2/models/colors/infer", b"{}", {"Inference-Header-Content-Length": "3"}, 400, "no number of bytes"),
     ],

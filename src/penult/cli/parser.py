@@ -148,7 +148,7 @@ class Parser(argparse.ArgumentParser):
                 continue
             name = str(one.metavar or one.dest)
             many = f"{name} ..." if one.nargs in ("*", "+") else name
-            words.append(many if one.required else f"[{many}]")
+            words.append(many if one.required and one.nargs != "*" else f"[{many}]")  # before 3.14 "*" counts as required
         return " ".join([*words, _("[options]")])
 
 
