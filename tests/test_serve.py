@@ -28,9 +28,7 @@ pytestmark = NEEDED
 
 TOKEN = "a-token-of-enough-letters"
 LIMITS = HttpLimits(max_bytes=50_000, header_seconds=0.4, body_seconds=0.4, deadline=20, drain_bytes=500_000)
-TOO_DEEP = (
-    "nested too deeply" if sys.version_info < (3, 14) else "no JSON that can be read"
-)  # 3.14: by the stack
+TOO_DEEP = "nested too deeply" if sys.version_info < (3, 14) else "no JSON that can be read"  # 3.14: by the stack
 
 
 @pytest.fixture(scope="module")
