@@ -110,7 +110,7 @@ def has_photos(cache: str | Path | bool | None = None) -> bool:
 
 def elpv_photos(cache: str | Path | bool | None = None) -> tuple[Sequence[Traversable], NDArray[np.bool_]]:
     """Return the photos of the package and which show a defect (probability above one half)."""
-    data = _installed()
+    data: Traversable | None = _installed()
     if data is None:
         kept = _kept(cache)
         if kept.values() is None:
