@@ -46,6 +46,9 @@ def python_texts(source: str, name: str) -> Iterator[tuple[int, Text]]:
             words = [a.value for a in node.args[1:3] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
             if words:
                 yield node.lineno, (None, (f"{{n:,}} {words[0]}", f"{{n:,}} {words[1] if words[1:] else words[0] + 's'}"))
+        elif called == "FindingKind":  # name, title, title of several
+            one, many = (str(a.value) for a in node.args[1:3] if isinstance(a, ast.Constant))
+            yield node.lineno, (None, (f"{{n:,}} {one}", f"{{n:,}} {many}"))
         elif called in PYTHON and isinstance(node.func, ast.Name):
             given = node.args[: PYTHON[called]]
             texts = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penult import html
 from penult.audit.near_duplicates import Photos
 from penult.audit.pairs import Pairs
+from penult.i18n import _
 from penult.texts import count
 
 
@@ -19,7 +20,8 @@ from penult.texts import count
 class FindingKind:
     """What one kind of finding is called, and what to do about it; a file in `penult.audit.kinds` declares it.
 
-    `name` stands in findings.csv. `one` and `many` are its titles. `rank`: findings are listed by it, the gravest first.
+    `name` stands in findings.csv. `one` and `many` are its titles, which `make messages` finds as the second and third value;
+    the other texts are marked by `N_`. `rank`: findings are listed by it, the gravest first.
     `suggestion` is for one finding, `advice` a sentence for several together, where that is another. `about` says what a
     finding's `file` names. `expected` says how many of several are true, where scores are the
     probability of it, as their sum is: `about {right} of these {number} labels are expected to be wrong`.
@@ -36,7 +38,9 @@ class FindingKind:
 
     def finding(self, file: str, score: float, reason: str, suggestion: str | None = None, related: str = "") -> Finding:
         """Return a finding of this kind; it suggests what the kind does unless another `suggestion` is given."""
-        return Finding(self.name, file, related, float(score), reason, self.suggestion if suggestion is None else suggestion)
+        return Finding(
+            self.name, file, related, float(score), reason, _(self.suggestion) if suggestion is None else suggestion
+        )
 
     def title(self, number: int) -> str:
         """Return `12 possible label errors`."""
@@ -44,7 +48,9 @@ class FindingKind:
 
     def expects(self, number: int, right: float | None) -> str:
         """Return `about 8 of these 12 labels are expected to be wrong`; nothing of one, or where `right` is not known."""
-        return self.expected.format(right=f"{right:,.0f}", number=f"{number:,}") if right is not None and number > 1 else ""
+        if not self.expected or right is None or number < 2:
+            return ""
+        return _(self.expected, right=f"{right:,.0f}", number=f"{number:,}")
 
 
 KINDS: dict[str, FindingKind] = {}  # by name, the gravest first; `penult.audit.kinds` fills it
@@ -101,8 +107,9 @@ class Finding:
         return {"about": self.about, **asdict(self)}
 
     def _repr_html_(self) -> str:
-        rows = [(self.about, self.file), ("related", self.related), ("score", html.number(self.score, 3))]
-        rows.append(("suggestion", self.suggestion))
+        about = _("class") if self.about == "class" else _("photo")
+        rows = [(about, self.file), (_("related"), self.related), (_("score"), html.number(self.score, 3))]
+        rows.append((_("suggestion"), self.suggestion))
         return html.result(f"{self.kind}: {self.reason}", html.table(("", ""), [row for row in rows if row[1]]))
 
     def row(self) -> tuple[str, ...]:
@@ -113,7 +120,7 @@ class Finding:
 def findings_html(findings: Iterable[Finding]) -> str:
     """Return findings as one table for a notebook."""
     rows = [(f.file, f.kind, f.related, html.number(f.score, 3), f.reason, f.suggestion) for f in findings]
-    header = ("photo or class", "kind", "related", "score", "reason", "suggestion")
+    header = (_("photo or class"), _("kind"), _("related"), _("score"), _("reason"), _("suggestion"))
     return html.result(count(len(rows), "finding"), html.table(header, rows))
 
 

@@ -19,6 +19,7 @@ from penult.audit.pairs import Ints, NearestRows, Pairs, UnionFind, joined
 from penult.audit.registration import one_picture
 from penult.audit.same_photo import Look, look_at
 from penult.errors import InputError
+from penult.i18n import _, ngettext
 from penult.neighbors import MANY
 
 LOOKED_AT = 3000  # pairs that are registered: some 10 ms each
@@ -220,7 +221,7 @@ def group(
     lengths = {"features": len(X), "groups": n if user_groups is None else len(user_groups)}
     lengths["thumbnails"] = n if thumbnails is None else len(thumbnails)
     if wrong := {name: length for name, length in lengths.items() if length != n}:
-        raise InputError(f"{n} digests, but {wrong}; give one row an image.")
+        raise InputError(_("{n} digests, but {wrong}; give one row an image.", n=n, wrong=wrong))
     same, photos = copy_groups(digests), Photos(digests, X, thumbnails)  # (n,)
     once = photos.first()
     look = look_at(photos.at(once)[0], widths, photos.at(once)[1])
@@ -264,23 +265,40 @@ def _most_alike(near: NearestRows, same: Ints, once: Ints) -> Ints:
 
 def _notes(copies: int, alike: Ints, dropped: int, near: bool, folds_given: bool) -> tuple[str, ...]:
     notes = []
-    if copies:
-        found = "1 image is an exact copy of another" if copies == 1 else f"{copies} images are exact copies of others"
-        notes.append(f"{found}." if folds_given else f"{found}; copies are never on both sides of a fold.")
+    if copies and folds_given:
+        notes.append(ngettext("{n} image is an exact copy of another.", "{n} images are exact copies of others.", copies))
+    elif copies:
+        notes.append(
+            ngettext(
+                "{n} image is an exact copy of another; copies are never on both sides of a fold.",
+                "{n} images are exact copies of others; copies are never on both sides of a fold.",
+                copies,
+            )
+        )
     sizes = np.bincount(alike)
     sizes = sizes[sizes > 1]
     if len(sizes):
-        most = int(sizes.max())
-        groups = "1 group" if len(sizes) == 1 else f"{len(sizes)} groups of 2{'' if most == 2 else f' to {most}'}"
-        together = "." if folds_given else "; each group stays in one fold."
-        notes.append(
-            f"{sizes.sum()} images are near-duplicates or look-alikes ({groups})"
-            + (together if near else "; as asked, each counts as a photo of its own.")
-        )
+        said = _("{n} images are near-duplicates or look-alikes ({groups}); as asked, each counts as a photo of its own.")
+        if near and folds_given:
+            said = _("{n} images are near-duplicates or look-alikes ({groups}).")
+        elif near:
+            said = _("{n} images are near-duplicates or look-alikes ({groups}); each group stays in one fold.")
+        notes.append(said.format(n=int(sizes.sum()), groups=_groups(len(sizes), int(sizes.max()))))
     if dropped and not folds_given:
-        pairs = "1 pair of images that look alike was" if dropped == 1 else f"{dropped} pairs of images that look alike were"
         notes.append(
-            f"{pairs} not kept together, as too many images would hang together; "
-            "if your photos come in series, name them with --groups."
+            ngettext(
+                "{n} pair of images that look alike was not kept together, as too many images would hang together; if your "
+                "photos come in series, name them with --groups.",
+                "{n} pairs of images that look alike were not kept together, as too many images would hang together; if your "
+                "photos come in series, name them with --groups.",
+                dropped,
+            )
         )
     return tuple(notes)
+
+
+def _groups(number: int, most: int) -> str:
+    """Return how many groups there are, and of how many images."""
+    if number == 1:
+        return _("1 group")
+    return _("{n} groups of 2", n=number) if most == 2 else _("{n} groups of 2 to {most}", n=number, most=most)

@@ -12,6 +12,7 @@ import numpy as np
 from penult.audit.finding import AuditData, Finding, FindingKind
 from penult.audit.kinds.labels import MODEL_ERROR, few_photos
 from penult.audit.noise_model import DOUBTED
+from penult.i18n import N_, _
 from penult.texts import percent
 
 MISSING_LABEL = FindingKind(
@@ -19,18 +20,18 @@ MISSING_LABEL = FindingKind(
     "possibly missing label",
     "possibly missing labels",
     rank=21,
-    suggestion="look at it, and add the label if the photo shows it",
-    advice="Look at each, and add the label where the photo shows it.",
-    expected="about {right} of these {number} labels are expected to be missing",
+    suggestion=N_("look at it, and add the label if the photo shows it"),
+    advice=N_("Look at each, and add the label where the photo shows it."),
+    expected=N_("about {right} of these {number} labels are expected to be missing"),
 )
 WRONG_LABEL = FindingKind(
     "wrong_label",
     "possibly wrong label",
     "possibly wrong labels",
     rank=22,
-    suggestion="look at it, and remove the label if the photo does not show it",
-    advice="Look at each, and remove the label where the photo does not show it.",
-    expected="about {right} of these {number} labels are expected to be wrong",
+    suggestion=N_("look at it, and remove the label if the photo does not show it"),
+    advice=N_("Look at each, and remove the label where the photo does not show it."),
+    expected=N_("about {right} of these {number} labels are expected to be wrong"),
 )
 KINDS = (MISSING_LABEL, WRONG_LABEL)
 
@@ -49,7 +50,7 @@ def find(data: AuditData) -> Iterator[Finding]:
         for row, label in np.argwhere(differs).tolist():
             own = abs(1 - Y[row, label] - data.proba[row, label])  # the probability of what is said of the label
             yield MODEL_ERROR.finding(_file(data, row), 1 - own, _reason(data, row, label))
-    yield from few_photos(data.classes, np.nansum(data.train.Y, axis=0).astype(np.intp), "label")
+    yield from few_photos(data.classes, np.nansum(data.train.Y, axis=0).astype(np.intp), several=True)
 
 
 def _file(data: AuditData, row: int) -> str:
@@ -59,5 +60,7 @@ def _file(data: AuditData, row: int) -> str:
 def _reason(data: AuditData, row: int, label: int) -> str:
     """Return `not labelled dog, predicted at 97%`: what is said of the label, and its probability out of fold."""
     assert data.train.Y is not None  # noqa: S101 - for the type checker
-    said = "" if data.train.Y[data.checked[row], label] else "not "
-    return f"{said}labelled {data.classes[label]}, predicted at {percent(float(data.proba[row, label]))}"
+    name, share = data.classes[label], percent(float(data.proba[row, label]))
+    if data.train.Y[data.checked[row], label]:
+        return _("labelled {name}, predicted at {share}", name=name, share=share)
+    return _("not labelled {name}, predicted at {share}", name=name, share=share)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penult.arrays import default_errors
 from penult.audit.finding import AuditData, Finding, FindingKind
 from penult.audit.pairs import bare_directions
+from penult.i18n import N_, _
 
 FEW = 20  # rows below which nothing can stand out
 FAR = 6.0  # robust standard deviations
@@ -20,18 +21,19 @@ OUTLIER = FindingKind(
     "outlier",
     "outliers",
     rank=70,
-    suggestion="remove it if it belongs to no class",
-    advice="Check each; remove it if it belongs to no class.",
+    suggestion=N_("remove it if it belongs to no class"),
+    advice=N_("Check each; remove it if it belongs to no class."),
 )
 KINDS = (OUTLIER,)
 
 
 def find(data: AuditData) -> Iterator[Finding]:
     """Yield the outliers among the training photos."""
-    part, what = data.train, "class" if data.train.Y is None else "label"
+    part = data.train
+    reason = _("unlike any class") if part.Y is None else _("unlike any label")
     labels = part.y if part.Y is None else part.Y
     for row, score in [] if labels is None else outliers(part.photos.X, labels, data.blocks):
-        yield OUTLIER.finding(part.ok_files[row], score, f"unlike any {what}")
+        yield OUTLIER.finding(part.ok_files[row], score, reason)
 
 
 @default_errors
