@@ -17,11 +17,13 @@ from penult.plots.curves import (
 from penult.plots.figures import FigureWorker, png, save_all, save_figure
 from penult.plots.heat_map import Caption, overlay, plot_heat_map
 from penult.plots.tradeoff import TradeoffPoint, plot_tradeoff
+from penult.plots.words import font_note
 
 __all__ = [
     "Caption",
     "FigureWorker",
     "TradeoffPoint",
+    "font_note",
     "overlay",
     "plot_comparison",
     "plot_confusion_matrix",

@@ -8,6 +8,7 @@ import numpy as np
 
 from penult.evaluate import Evaluation
 from penult.plots import style
+from penult.plots.words import _, columns
 from penult.texts import percent
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def plot_confusion_matrix(evaluation: Evaluation) -> Figure:
         if k > BOTH:
             _scale(figure, cells)
         right = int(np.trace(table))
-        ax.set_title(f"{right:,} of {int(table.sum()):,} photos classified correctly")
-        ax.set_xlabel("prediction")
-        ax.set_ylabel("true label")
+        ax.set_title(_("{right:,} of {n:,} photos classified correctly", right=right, n=int(table.sum())))
+        ax.set_xlabel(_("prediction"))
+        ax.set_ylabel(_("true label"))
     return figure
 
 
@@ -54,7 +55,7 @@ def _scale(figure: Figure, cells: Any) -> None:
     marks = np.array([0, 0.01, 0.05, 0.25, 0.5, 1])
     bar = figure.colorbar(cells, ax=cells.axes, fraction=0.04, pad=0.02, aspect=30, ticks=marks**0.5)
     bar.ax.set_yticklabels([f"{100 * mark:g}%" for mark in marks])
-    bar.ax.set_title("of row", fontsize=11, loc="left")
+    bar.ax.set_title(_("of row"), fontsize=11, loc="left")
     bar.outline.set_visible(False)
 
 
@@ -62,13 +63,13 @@ def _lettering(names: list[str]) -> tuple[float, int]:
     """Return the size of the names' letters in points, and their slant in degrees."""
     k = len(names)
     size = 12 if k <= 12 else 10 if k <= 24 else 8.5 if k <= 44 else 7
-    return size, 0 if max(map(len, names)) <= (14 if k == 2 else 6) and k <= 12 else 45 if k <= 24 else 90
+    return size, 0 if max(map(columns, names)) <= (14 if k == 2 else 6) and k <= 12 else 45 if k <= 24 else 90
 
 
 def _names_margin(names: list[str]) -> tuple[float, float]:
     """Return the inches that the names need beside and below the matrix."""
     size, slant = _lettering(names)
-    long = max(map(len, names)) * size * 0.6 / 72
+    long = max(map(columns, names)) * size * 0.6 / 72
     return long, long * float(np.sin(np.radians(slant))) + 0.2
 
 

@@ -18,7 +18,7 @@ from penult import store
 from penult.arrays import default_errors
 from penult.errors import OutputError
 from penult.evaluate import Evaluation, LearningCurve
-from penult.plots import style
+from penult.plots import style, words
 from penult.plots.confusion import plot_confusion_matrix
 from penult.plots.curves import (
     plot_comparison,
@@ -116,6 +116,7 @@ class FigureWorker:
         style.config_folder()  # before the other process is started, which inherits it
         self._folder = folder
         self._asked: list[dict[str, Any]] = []
+        self.note = ""  # what is to be said of the figures, once they are drawn
         self._stack = ExitStack()
         try:
             self._worker: Worker | None = self._stack.enter_context(Worker(f"{__name__}:work"))
@@ -132,10 +133,14 @@ class FigureWorker:
         """Return the paths of all figures. Raises OutputError where the folder cannot be written."""
         if self._worker is not None:
             try:
-                return sorted(path for paths in self._worker.answers() for path in paths)
+                answers = list(self._worker.answers())
+                self.note = next((note for _paths, note in answers if note), "")
+                return sorted(path for paths, _note in answers for path in paths)
             except Crashed:
                 self._worker = None
-        return sorted(path for results in self._asked for path in save_all(self._folder, **results))
+        drawn = sorted(path for results in self._asked for path in save_all(self._folder, **results))
+        self.note = words.font_note()
+        return drawn
 
     def __enter__(self) -> Self:
         return self
@@ -145,10 +150,10 @@ class FigureWorker:
         store.sweep(self._folder)  # the figure that was under way when its process was ended, or crashed
 
 
-def work(sent: Iterator[tuple[Path, dict[str, Any]]]) -> Iterator[list[Path]]:
-    """Draw what is sent: the other side of `FigureWorker`."""
+def work(sent: Iterator[tuple[Path, dict[str, Any]]]) -> Iterator[tuple[list[Path], str]]:
+    """Draw what is sent, and say what was lacking: the other side of `FigureWorker`."""
     style.load_matplotlib()  # while nothing is asked yet
     import matplotlib.figure  # noqa: F401
 
     for folder, results in sent:
-        yield save_all(folder, **results)
+        yield save_all(folder, **results), words.font_note()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.plots import style
+from penult.plots.words import _, columns
 from penult.texts import digits, percent
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def plot_heat_map(photo: RGB, heat: Heat, caption: Caption) -> Figure:
         canvas.text((EDGE, top - 0.51), _end(caption.file, int(25 * width)), fontsize=11, color=style.GRAY)
         words = f"{caption.method}\n{caption.unit}"
         if caption.cut:
-            words += "\ndashed: the part that the networks see"
+            words += "\n" + _("dashed: the part that the networks see")
         canvas.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GRAY, linespacing=1.5)
     return canvas.figure
 
@@ -122,8 +123,12 @@ class _Canvas:
 
 def _end(name: str, longest: int) -> str:
     """Return a file's name, cut at its beginning where it is too long: the end says which file of a folder it is."""
-    line = style.clean(name, len(name) + 1)
-    return line if len(line) <= longest else "…" + line[1 - longest :]
+    line = style.clean(name, 2 * len(name) + 1)
+    if columns(line) <= longest:
+        return line
+    while columns(line) >= longest:
+        line = line[1:]
+    return f"…{line}"
 
 
 def _frame(ax: Axes, caption: Caption) -> None:
@@ -141,8 +146,8 @@ def _scale(canvas: _Canvas, caption: Caption, top: float, place: tuple[float, fl
     canvas.picture(tinted(np.full(levels.shape, 205.0), levels), (left, FOOT - 0.5, long, 0.15))
     name = style.clean(caption.label, 14)
     ends = (
-        (0.0, "left", f"against {name}", AGAINST, f"−{digits(top)}"),
-        (1.0, "right", f"for {name}", FOR, f"+{digits(top)}"),
+        (0.0, "left", _("against {name}", name=name), AGAINST, f"−{digits(top)}"),
+        (1.0, "right", _("for {name}", name=name), FOR, f"+{digits(top)}"),
     )
     for at, side, words, color, value in ends:
         canvas.text((left + at * long, FOOT - 0.12), words, fontsize=11, color=color, ha=side, fontweight="bold")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penult import store
+from penult.plots import words
+from penult.plots.words import _
 from penult.texts import NONE, measured
 
 if TYPE_CHECKING:
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GRAY = "#0072B2", "#D55E00", "#595959"
 INK = "#111111"
 DPI = 150
-
-# Fonts with Chinese, Japanese, Korean signs that systems bring; DejaVu Sans, matplotlib's own, has none.
-WIDE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei",
-    "Hiragino Sans GB", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Noto Sans CJK JP", "Arial Unicode MS",
-)  # fmt: skip
 
 STYLE = {
     "font.size": 13,
@@ -71,16 +67,8 @@ def drawing() -> Iterator[None]:
     matplotlib = load_matplotlib()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE | {"font.family": _fonts()})
+        matplotlib.rcParams.update(STYLE | {"font.family": list(words.fonts())})
         yield
-
-
-def _fonts() -> list[str]:
-    """Return DejaVu Sans and those fonts of this machine that have the signs which it lacks."""
-    from matplotlib import font_manager
-
-    here = {font.name for font in font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in WIDE_FONTS if name in here)]
 
 
 def blank(width: float, height: float) -> Figure:
@@ -102,11 +90,16 @@ def bare(width: float, height: float) -> Figure:
 def clean(text: object, longest: int = 28) -> str:
     """Return a name that any figure can hold: one line, no control signs or half characters, not too long."""
     signs = (" " if c.isspace() else "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))
-    line = " ".join("".join(signs).split())
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+    line = words.note_name(" ".join("".join(signs).split()))
+    if words.columns(line) <= longest:
+        return line
+    kept = longest - 1
+    while words.columns(line[:kept]) >= longest:
+        kept -= 1
+    return line[:kept].rstrip() + "…"
 
 
-def power(value: float, _: Any = None) -> str:
+def power(value: float, _place: Any = None) -> str:
     """Return a power of ten as it is printed, such as 10⁻³; plain numbers where those are short."""
     text = f"{value:g}"
     if "e" not in text and len(text) <= 4:
@@ -132,7 +125,7 @@ def interval_text(score: Any) -> str:
     if score.value is None:
         return NONE
     value, low, high = measured(score.value, score.low, score.high)
-    return f"{value} ({low} to {high})"
+    return _("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def legend(ax: Axes, **where: Any) -> None:

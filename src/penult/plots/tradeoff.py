@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penult import i18n
 from penult.arrays import Array
 from penult.errors import InputError
 from penult.evaluate import Score
+from penult.i18n import N_
 from penult.plots import style
+from penult.plots.words import _, columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 LABELS = 16  # more cannot be read
 LONG = 12  # letters; where a network's name is longer the points carry letters, and a key beside the axes the names
-MARKERS = (("o", "one network"), ("s", "two"), ("^", "three"))
+MARKERS = (("o", N_("one network")), ("s", N_("two")), ("^", N_("three")))
 GAP = 12  # points between a marker and its label
 
 
@@ -43,7 +46,7 @@ def plot_tradeoff(points: Sequence[TradeoffPoint]) -> Figure:
     letters and a key. Raises `InputError` where there is no point.
     """
     if not points:
-        raise InputError("there is nothing to compare: no network was measured; give one or more.")
+        raise InputError(i18n._("there is nothing to compare: no network was measured; give one or more."))
     called = _called(points)
     with style.drawing():
         letters = any(name != sign for name, sign in called.items())
@@ -68,7 +71,7 @@ def _called(points: Sequence[TradeoffPoint]) -> dict[str, str]:
     for p in sorted(points, key=lambda p: (len(p.members), _value(p))):
         for name in p.members:
             best.setdefault(name, _value(p))
-    if len(best) == 1 or max(map(len, best)) <= LONG:
+    if len(best) == 1 or max(map(columns, best)) <= LONG:
         return {name: style.clean(name) for name in best}
     signs = string.ascii_uppercase if len(best) <= len(string.ascii_uppercase) else [str(i + 1) for i in range(len(best))]
     return dict(zip(best, signs, strict=False))
@@ -112,12 +115,12 @@ def _axes(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
         bottom = max(low.min(), value.min() / 3)
         ax.set_ylim(bottom / 1.25, high.max() * 1.25)
         style.log_axis(ax.yaxis)
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
     else:
         span = high.max() - low.min() or 1.0
         ax.set_ylim(max(low.min() - 0.08 * span, 0) if low.min() >= 0 else low.min(), high.max() + 0.08 * span)
-    ax.set_xlabel("images per second on this machine, the network alone")
-    ax.set_ylabel("log loss on held-out photos, 95% interval")
+    ax.set_xlabel(_("images per second on this machine, the network alone"))
+    ax.set_ylabel(_("log loss on held-out photos, 95% interval"))
 
 
 def _legend(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
@@ -126,15 +129,17 @@ def _legend(ax: Axes, points: Sequence[TradeoffPoint]) -> None:
     sizes = {min(len(p.members), len(MARKERS)) for p in points}
     look: dict[str, Any] = {"marker": "o", "ms": 10, "mew": 1.8}
     keys = [
-        Line2D([], [], color=style.BLUE, mfc=style.BLUE, lw=1.5, label="Pareto front", **look),
+        Line2D([], [], color=style.BLUE, mfc=style.BLUE, lw=1.5, label=_("Pareto front"), **look),
     ]
     if not all(p.front for p in points):
-        keys.append(Line2D([], [], color=style.GRAY, mfc="white", ls="none", label="others", **look))
+        keys.append(Line2D([], [], color=style.GRAY, mfc="white", ls="none", label=_("others"), **look))
     if sizes != {1}:
         for size, (marker, words) in enumerate(MARKERS, 1):
             if size in sizes:
-                keys.append(Line2D([], [], color=style.INK, mfc="none", ls="none", label=words, **{**look, "marker": marker}))
-    ax.set_title("Log loss against speed", pad=56 if len(keys) > 2 else 34)
+                keys.append(
+                    Line2D([], [], color=style.INK, mfc="none", ls="none", label=_(words), **{**look, "marker": marker})
+                )
+    ax.set_title(_("Log loss against speed"), pad=56 if len(keys) > 2 else 34)
     columns = {"ncols": 4, "columnspacing": 1.4, "handletextpad": 0.5}
     style.legend(ax, handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), **columns)
 
@@ -227,7 +232,7 @@ def _obstacles(ax: Axes, marks: Sequence[LabeledMarker], line: Sequence[LabeledM
     found = []
     half = 8 * scale
     for mark in marks:
-        (x, y), (_, low), (_, high) = mark.pixels(ax)
+        (x, y), (_x, low), (_same, high) = mark.pixels(ax)
         found += [(x - half, y - half, x + half, y + half, 30.0), (x - half / 3, low, x + half / 3, high, 12.0)]
     for start, stop in itertools.pairwise(mark.pixels(ax)[0] for mark in line):
         found += [(x - 4, y - 4, x + 4, y + 4, 4.0) for x, y in np.linspace(start, stop, 24)]
