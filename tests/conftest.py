@@ -66,6 +66,8 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 class PlainFigures:
     """Stands for `FigureWorker`: each figure that there are results for is written as a dot, through the same checks."""
 
+    note = ""
+
     DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj+5QAAAABJRU5ErkJggg==")
 
     def __init__(self, folder: Path) -> None:

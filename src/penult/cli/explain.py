@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Explain the prediction of each image."""
-    from penult import bundle, explain, images, store
+    from penult import bundle, explain, images, plots, store
     from penult.cli import output
     from penult.predict import Predictor
 
@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
         return
     for about in done:
         output.out(output.printable(_line(about)))
+    if note := plots.font_note():
+        output.out(_("note: {text}", text=note))
 
 
 def _line(about: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from penult.compare.result import CombinationScore, Comparison
 from penult.engines import cpu_name
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.fit import head_for_labels
+from penult.i18n import _
 from penult.images import ImageSet
 from penult.training.shift import photo_sides
 
@@ -53,8 +54,7 @@ def compare(source: str, options: CompareOptions | None = None, progress: Progre
             untried = trials.every(data)
         left_out += gathering.left_out
         comparison = _result(source, options, data, trials, left_out, untried, budget)
-        result.write(folder, comparison)
-    return comparison
+        return result.write(folder, comparison)
 
 
 def _result(
@@ -69,7 +69,7 @@ def _result(
     names = [member.candidate.name for member in data.embedded]
     typed = {member.candidate.name: member.candidate.typed for member in data.embedded}
     short = candidates.short(names)
-    left_out += [LeftOut(" + ".join(short[names[i]] for i in members), "no time was left for it") for members in untried]
+    left_out += [LeftOut(" + ".join(short[names[i]] for i in members), _("no time was left for it")) for members in untried]
     ranked = result.combination_scores(data.embedded, trials.found)
     chosen, reason = result.recommend(ranked, short)
     counts = np.bincount(data.y, minlength=len(data.classes))
@@ -97,17 +97,17 @@ def draw(found: ImageSet, size: int, seed: int) -> ImageSet:
     The same seed draws the same images. Raises `InputError` for a size below 1.
     """
     if size < 1:
-        raise InputError(f"a sample of {size} images is not possible; give 1 or more.")
+        raise InputError(_("a sample of {size} images is not possible; give 1 or more.", size=size))
     if len(found) <= size:
         return found
     if found.task == "labels":
         rows = np.sort(np.random.default_rng(seed).permutation(len(found))[:size])
-        note = f"a random sample of {len(rows)} of the {len(found)} images was used."
+        note = _("a random sample of {n} of the {all} images was used.", n=len(rows), all=len(found))
         return replace(found, images=tuple(found.images[i] for i in rows), notes=(*found.notes, note))
     y = found.y  # (n,)
     counts = np.bincount(y, minlength=len(found.classes))  # (k,)
     rows = stratified_rows(y, _shares(counts, size), seed)
-    note = f"a stratified sample of {len(rows)} of the {len(found)} images was used."
+    note = _("a stratified sample of {n} of the {all} images was used.", n=len(rows), all=len(found))
     return replace(found, images=tuple(found.images[i] for i in rows), notes=(*found.notes, note))
 
 
@@ -115,6 +115,6 @@ def _shares(counts: NDArray[np.intp], size: int) -> list[int]:
     """Return how many images of each class are kept (k,): largest remainders, but `FEW` of each or all that there are."""
     exact = size * counts / counts.sum()  # (k,)
     kept = np.maximum(exact.astype(int), np.minimum(counts, FEW))  # (k,)
-    for _ in range(size - int(kept.sum())):
+    for _place in range(size - int(kept.sum())):
         kept[np.argmax(np.where(kept < counts, exact - kept, -np.inf))] += 1
     return [int(m) for m in kept]

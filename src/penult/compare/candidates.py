@@ -17,6 +17,7 @@ from penult.backbones import Backbone
 from penult.compare.options import Budget, CompareOptions
 from penult.embed import Embedding, EmbedOptions, depth_notes, embed, find_depth, is_cached, measure_speed, speed
 from penult.errors import InputError, OutputError, PenultError, ProgressCallback, TooManyBad, UnknownName
+from penult.i18n import _
 from penult.images import ImageSet
 from penult.pixels import FULL_DEPTH, summarize_failures
 from penult.training.data import check_label_counts
@@ -50,7 +51,7 @@ def gather(options: CompareOptions, budget: Budget, progress: ProgressCallback) 
     left_out = []
     for name in zoo.expand(options.backbones):
         if budget.left <= 0 and found:
-            left_out.append(LeftOut(name, "no time was left for it"))
+            left_out.append(LeftOut(name, _("no time was left for it")))
             continue
         try:
             backbone = options.find(name, progress)
@@ -61,13 +62,9 @@ def gather(options: CompareOptions, budget: Budget, progress: ProgressCallback) 
             continue
         found.setdefault(backbone.digest, (name, backbone))
     if not found:
-        raise InputError(
-            "none of the networks is available: "
-            + "; ".join(f"{one.name}: {one.reason}" for one in left_out)
-            + "; name others with -b."
-        )
+        raise InputError(_("none of the networks is available: {reasons}; name others with -b.", reasons=_reasons(left_out)))
     every = list(found.values())
-    labels = [backbone.name for _, backbone in every]
+    labels = [backbone.name for _name, backbone in every]
     candidates = [Candidate(name, b.name if labels.count(b.name) == 1 else name, b) for name, b in every]
     return sorted(candidates, key=lambda c: c.backbone.gmacs), left_out
 
@@ -183,9 +180,7 @@ class CandidateEmbedder:
                 self._trial = first(alone) if self.budget.limited else 0.0
         if not self._players:
             raise InputError(
-                "no network could be compared: "
-                + "; ".join(f"{o.name}: {o.reason}" for o in self.left_out)
-                + "; name others with -b."
+                _("no network could be compared: {reasons}; name others with -b.", reasons=_reasons(self.left_out))
             )
         return self._grouped()
 
@@ -201,7 +196,8 @@ class CandidateEmbedder:
         widths = [member.X.shape[1] for member in self._players]
         looks, pictures = done.thumbnails(), done.large_thumbnails
         grouping = audit.group(done.digests[done.ok], X, widths, self._mine, looks, near=self._near, pictures=pictures)
-        unread = f"{len(done.failures)} images cannot be read and are left out: {summarize_failures(done.failures.values())}."
+        why = summarize_failures(done.failures.values())
+        unread = _("{n} images cannot be read and are left out: {why}.", n=len(done.failures), why=why)
         depth = depth_notes(done.backbones)
         notes = (*self.images.notes, *grouping.notes, *depth, *([unread] if done.failures else []))
         return self._field(grouping.groups if len(np.unique(grouping.groups)) < len(X) else None, notes)
@@ -222,7 +218,9 @@ class CandidateEmbedder:
     def _add(self, candidate: Candidate) -> None:
         needed = self._needed(candidate)
         if self._players and needed > self._free:
-            reason = f"it would take about {_span(needed)}, and {_span(max(self._free, 0))} were left"
+            reason = _(
+                "it would take about {needed}, and {left} were left", needed=_span(needed), left=_span(max(self._free, 0))
+            )
             self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
             return
         began = time.monotonic()
@@ -235,7 +233,7 @@ class CandidateEmbedder:
                 thumbnails=not self._players,
             )
         except _Late:
-            reason = "the time was up before it had finished; what was computed is in the cache"
+            reason = _("the time was up before it had finished; what was computed is in the cache")
             self.left_out.append(LeftOut(candidate.name, reason, round(needed, 1)))
             return
         wall = time.monotonic() - began
@@ -282,9 +280,9 @@ class CandidateEmbedder:
         """Tell whether this candidate saw what the first one saw."""
         if not done.ok.any():
             why = summarize_failures(done.failures.values())
-            raise InputError(f"none of the {len(done.ok)} images can be read: {why}; give images that can.")
+            raise InputError(_("none of the {n} images can be read: {why}; give images that can.", n=len(done.ok), why=why))
         if self._done and not np.array_equal(done.digests[done.ok], self._done[0].digests[self._done[0].ok]):
-            reason = "it did not see the same images as the others: some changed meanwhile, or could not be read this time"
+            reason = _("it did not see the same images as the others: some changed meanwhile, or could not be read this time")
             self.left_out.append(LeftOut(candidate.name, reason))
             return False
         return True
@@ -292,4 +290,8 @@ class CandidateEmbedder:
 
 def _span(seconds: float) -> str:
     """Return a time as people say it: 40 s, 12 min."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return _("{n} s", n=f"{seconds:.0f}") if seconds < 120 else _("{n} min", n=f"{seconds / 60:.0f}")
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> str:
+    return "; ".join(f"{one.name}: {one.reason}" for one in left_out)

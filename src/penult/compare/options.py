@@ -12,6 +12,7 @@ from penult import zoo
 from penult.backbones import Backbone
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback
+from penult.i18n import _
 from penult.images import TableOptions
 
 SAMPLE = 1000  # images: enough to tell log losses a tenth apart, few enough for a coffee
@@ -74,7 +75,9 @@ def seconds(text: str) -> float:
     parts = [float(part or 0) for part in found.groups()] if found else [0.0, 0.0, 0.0]
     total = 3600 * parts[0] + 60 * parts[1] + parts[2]
     if total <= 0:
-        raise InputError(f"a budget of {text!r} is not a time; give a time such as 90s, 5m or 1h30m (a number is seconds).")
+        raise InputError(
+            _("a budget of {text!r} is not a time; give a time such as 90s, 5m or 1h30m (a number is seconds).", text=text)
+        )
     return total
 
 

@@ -22,12 +22,13 @@ from penult.compare.options import CompareOptions
 from penult.errors import InputError, unknown
 from penult.evaluate import Difference, Evaluation, LabelEvaluation, Score, paired_difference, paired_label_difference
 from penult.frames import data_frame, short
+from penult.i18n import N_, _
 from penult.plots import TradeoffPoint
 from penult.texts import measured, percent
 
 RESULT = "compare.json"
 FORMAT = 1
-CURE = "wait until that has ended, or give another folder with --out"
+CURE = N_("wait until that has ended, or give another folder with --out")
 SCORES = ("log_loss", "accuracy", "auc", "brier", "ece")
 LABEL_SCORES = ("log_loss", "mAP", "micro_f1", "macro_f1", "auc")  # of several labels a photo
 
@@ -199,10 +200,11 @@ class Comparison:
     def _repr_html_(self) -> str:
         rows = [
             (self.label(one), *_measured(one.scores["log_loss"]), percent(one.share.value),
-             f"{one.images_per_second:.3g}", "yes" if one.pareto else "")
+             f"{one.images_per_second:.3g}", _("yes") if one.pareto else "")
             for one in self.entries
         ]  # fmt: skip
-        header = ("networks", "log loss", "95% CI", self.share_name, "images/s", "Pareto front")
+        share = _("accuracy") if self.share_name == "accuracy" else self.share_name
+        header = (_("networks"), _("log loss"), _("95% CI"), share, _("images/s"), _("Pareto front"))
         return html.result(self.reason, html.table(header, rows))
 
     def to_pandas(self) -> Any:
@@ -233,7 +235,7 @@ class Comparison:
 
 def _measured(score: Score) -> tuple[str, str]:
     value, low, high = (None if one is None else float(one) for one in (score.value, score.low, score.high))
-    return html.number(value), "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+    return html.number(value), "" if low is None or high is None else _("{low:.4f} to {high:.4f}", low=low, high=high)
 
 
 def combination_scores(
@@ -296,29 +298,42 @@ def recommend(ranked: Sequence[CombinationScore], name: Mapping[str, str]) -> tu
 
     if chosen is not best:
         return chosen, (
-            f"{called(chosen)} is the fastest ({rate(chosen)}) whose log loss is not significantly worse than the best, "
-            f"{called(best)} ({rate(best)}): the difference is {format_difference(chosen.behind)}."
+            _(
+                "{network} is the fastest ({speed}) whose log loss is not significantly worse than the "
+                "best, {best} ({best_speed}): the difference is {difference}.",
+                network=called(chosen),
+                speed=rate(chosen),
+                best=called(best),
+                best_speed=rate(best),
+                difference=format_difference(chosen.behind),
+            )
         )
     faster = [e for e in ranked if e.images_per_second > best.images_per_second]
     if faster:
         next_best = min(faster, key=lambda e: e.behind.value)
         return best, (
-            f"{called(best)} has the smallest log loss, and everything faster is significantly worse: {called(next_best)} "
-            f"({rate(next_best)}) is worse by {format_difference(next_best.behind)}."
+            _(
+                "{best} has the smallest log loss, and everything faster is significantly worse: "
+                "{other} ({speed}) is worse by {difference}.",
+                best=called(best),
+                other=called(next_best),
+                speed=rate(next_best),
+                difference=format_difference(next_best.behind),
+            )
         )
-    return best, f"{called(best)} has the smallest log loss and is the fastest."
+    return best, _("{best} has the smallest log loss and is the fastest.", best=called(best))
 
 
 def format_difference(gap: Difference) -> str:
     """Return a difference with its interval as people read it."""
     value, low, high = measured(gap.value, gap.low, gap.high)
-    return f"{value} ({low} to {high})"
+    return _("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def rate(entry: CombinationScore) -> str:
     """Return an entry's speed as people read it."""
     speed = entry.images_per_second
-    return f"{speed:.0f} images/s" if speed >= 10 else f"{speed:.2g} images/s"
+    return _("{n} images/s", n=f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}")
 
 
 def next_line(source: str, typed: Sequence[str], options: CompareOptions) -> str:
@@ -367,21 +382,27 @@ def claimed(out: str) -> Iterator[Path]:
     """
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give another folder with --out.")
+        raise InputError(_("{folder} is a file; give another folder with --out.", folder=folder))
     store.make_folder(folder)
-    with store.FolderLock(folder, "another comparison is writing to it", CURE):
+    with store.FolderLock(folder, _("another comparison is writing to it"), _(CURE)):
         if not store.is_empty(folder) and not _is_ours(folder / RESULT):
             raise InputError(
-                f"{folder} is not empty and is not a comparison of penult's; nothing was touched. Give another folder with "
-                "--out."
+                _(
+                    "{folder} is not empty and is not a comparison of penult's; nothing was touched. Give "
+                    "another folder with --out.",
+                    folder=folder,
+                )
             )
         store.sweep(folder, below=1)
         store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "running"})
         yield folder
 
 
-def write(folder: Path, found: Comparison) -> None:
-    """Write the table, the figure, and last the whole result. Raises `OutputError`."""
+def write(folder: Path, found: Comparison) -> Comparison:
+    """Write the table, the figure, and last the whole result; return that, with what there is to note of the figure.
+
+    Raises `OutputError`.
+    """
     with store.atomic_write_text(folder / "compare.csv") as file:
         table = csv.writer(file)
         table.writerows(_table(found))
@@ -390,7 +411,10 @@ def write(folder: Path, found: Comparison) -> None:
         for e in found.entries
     ]
     plots.save_figure(plots.plot_tradeoff(points), folder / "figures", "compare")
+    if note := plots.font_note():
+        found = replace(found, notes=(*found.notes, note))
     store.write_json(folder / RESULT, {"penult_compare": FORMAT, "status": "done", **found.to_dict()})
+    return found
 
 
 def _table(found: Comparison) -> list[list[str]]:

@@ -25,6 +25,7 @@ from penult.explain.field_of_view import Attribution, FieldOfView, relative_logi
 from penult.explain.model import ExplainedModel
 from penult.heads import HeadState
 from penult.heads.scoring import two_sided
+from penult.i18n import _
 
 ViewMaps = Sequence[Array]  # of one view of a photo, in one network: (c, h, w) for each size of map
 
@@ -149,7 +150,7 @@ class ClassActivation:
         """Return what the maps of one photo, for each network and view, say of it."""
         model = self.model
         if model.state is None:
-            raise InputError("a scikit-learn estimator has no weights that can be explained; use the method occlusion.")
+            raise InputError(_("a scikit-learn estimator has no weights that can be explained; use the method occlusion."))
         row = self._row(maps)  # (d,)
         proba = model.proba(row[None])[0]  # (k,)
         label = int(proba.argmax()) if wanted is None else wanted

@@ -23,6 +23,7 @@ from penult.explain.field_of_view import Attribution, FieldOfView, view_photo
 from penult.explain.model import ExplainedModel, Method, explained_model
 from penult.explain.occlusion import Occlusion
 from penult.frames import rows_frame
+from penult.i18n import N_, _, ngettext
 from penult.pixels import Failure
 from penult.pixels.resizing import Box
 from penult.predict import NEAR, SAME
@@ -30,8 +31,9 @@ from penult.texts import count, joined_labels, percent
 
 CHUNK = 8  # photos whose maps are in memory at a time
 SIDE = 1024  # pixels of the longer side of what is drawn
-UNITS = {"cam": "logit per 1% of the photo", "occlusion": "logit lost when covered"}
-NAMES = {"cam": "class activation map (exact)", "occlusion": "occlusion (approximate)"}
+UNITS = {"cam": N_("logit per 1% of the photo"), "occlusion": N_("logit lost when covered")}
+SCALES = {"cam": N_("scale: logit per 1% of the photo"), "occlusion": N_("scale: logit lost when covered")}
+NAMES = {"cam": N_("class activation map (exact)"), "occlusion": N_("occlusion (approximate)")}
 _NOTEBOOK_SIDE, _SHOWN = 240, 8  # pixels of a picture in a notebook, and how many
 _LONGEST = 60  # signs of the photo's own name
 
@@ -97,7 +99,7 @@ class Explanation:
     @property
     def unit(self) -> str:
         """What one unit of `shown` is."""
-        return UNITS[self.method]
+        return _(UNITS[self.method])
 
     def __repr__(self) -> str:
         return f"Explanation({self.file!r}: {self.label}, {percent(self.probability)}, {self.method})"
@@ -106,7 +108,9 @@ class Explanation:
         return html.result(f"{self.label}, {percent(self.probability)}: {self.file}", self._picture())
 
     def _picture(self) -> html.Html:
-        return html.image(heat_png(self, _NOTEBOOK_SIDE), f"{self.file}: what argues for {self.label}")
+        return html.image(
+            heat_png(self, _NOTEBOOK_SIDE), _("{file}: what argues for {label}", file=self.file, label=self.label)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, without the pictures."""
@@ -133,8 +137,13 @@ class Explanations(tuple[Explanation, ...]):
         shown = [
             html.join(one._picture(), html.tag("div", f"{one.label}, {percent(one.probability)}")) for one in self[:_SHOWN]
         ]
-        more = f", {_SHOWN} of them shown" if len(self) > _SHOWN else ""
-        return html.result(f"{count(len(self), 'photo')}{more}", *shown)
+        if len(self) > _SHOWN:
+            lead = ngettext(
+                "{n:,} photo, {shown} of them shown", "{n:,} photos, {shown} of them shown", len(self), shown=_SHOWN
+            )
+        else:
+            lead = count(len(self), "photo")
+        return html.result(lead, *shown)
 
     def to_pandas(self) -> Any:
         """Return a `pandas.DataFrame` with a row for each photo, without the pictures. Raises `MissingExtra`."""
@@ -196,9 +205,16 @@ def each(
     names = [pixels.image_name(i, source) for i, source in enumerate(sources)] if ids is None else list(ids)
     labels = [label] * len(sources) if label is None or isinstance(label, str) else list(label)
     if not len(names) == len(labels) == len(sources):
-        raise InputError(f"{len(sources)} photos, but {len(names)} names and {len(labels)} classes; give one of each a photo.")
+        raise InputError(
+            _(
+                "{photos} photos, but {names} names and {classes} classes; give one of each a photo.",
+                photos=len(sources),
+                names=len(names),
+                classes=len(labels),
+            )
+        )
     if side < 1:
-        raise InputError(f"a side of {side} pixels is too small; give 1 or more.")
+        raise InputError(_("a side of {side} pixels is too small; give 1 or more.", side=side))
     places = [explained.place(one) for one in labels]
     wanted, asked = list(zip(sources, names, places, strict=True)), explained.method(method)
     if not explained.several or None not in places:
@@ -211,7 +227,7 @@ def _each_label(
 ) -> Iterator[Explanation | Unreadable]:
     """Yield an explanation of each label that a photo is given, where none was asked for."""
     if model.predictor is None:
-        raise InputError("several labels a photo are explained one by one; say which with `label`.")
+        raise InputError(_("several labels a photo are explained one by one; say which with `label`."))
     answers = model.predictor.predict([source for source, _, _ in wanted], [name for _, name, _ in wanted])
     every: list[tuple[Any, str, int | None]] = []
     origin: list[int] = []
@@ -283,7 +299,7 @@ def _predicted(model: ExplainedModel, answer: Attribution) -> str:
     given = model.given(answer.proba)
     if not model.several or answer.label in given:
         return model.classes[answer.label if answer.label in given else given[0]]
-    return joined_labels([model.classes[c] for c in given], model.classes) or "none of the labels"
+    return joined_labels([model.classes[c] for c in given], model.classes) or _("none of the labels")
 
 
 def file_name(explanation: Explanation) -> str:
@@ -312,7 +328,7 @@ def write_picture(explanation: Explanation, folder: str | os.PathLike[str]) -> P
         explanation.probability,
         explanation.file,
         NAMES[explanation.method],
-        f"scale: {explanation.unit}",
+        SCALES[explanation.method],
         explanation.seen,
     )
     figure = plots.plot_heat_map(explanation.photo, explanation.shown, caption)

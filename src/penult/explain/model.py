@@ -16,6 +16,7 @@ from penult.embed import EmbedOptions
 from penult.engines import Compute
 from penult.errors import InputError, unknown
 from penult.heads import HeadState, scorer
+from penult.i18n import _
 from penult.predict import Predictor
 
 Method = Literal["cam", "occlusion"]
@@ -58,10 +59,11 @@ class ExplainedModel:
     def _obstacle(self) -> str | None:
         """Return why there is no exact map of this model, or None where there is one."""
         if self.state is None or self.state.kind not in ("linear", "labels"):
-            kind = "scikit-learn estimator" if self.state is None else f"{self.state.facts.get('head', self.state.kind)} head"
-            return f"its {kind} is not linear"
+            if self.state is None:
+                return _("its scikit-learn estimator is not linear")
+            return _("its {head} head is not linear", head=self.state.facts.get("head", self.state.kind))
         blind = [b.name for b in self.backbones if not b.has_maps]
-        return f"there are no maps of {', '.join(blind)}" if blind else None
+        return _("there are no maps of {networks}", networks=", ".join(blind)) if blind else None
 
     def method(self, asked: str) -> Method:
         """Return the method for `asked`. Raises `UnknownName`, or `InputError` where there is no exact map."""
@@ -69,7 +71,9 @@ class ExplainedModel:
             raise unknown("method", asked, METHODS)
         obstacle = self._obstacle()
         if asked == "cam" and obstacle:
-            raise InputError(f"this model has no exact activation map ({obstacle}); use the method occlusion, or auto.")
+            raise InputError(
+                _("this model has no exact activation map ({obstacle}); use the method occlusion, or auto.", obstacle=obstacle)
+            )
         return "occlusion" if obstacle or asked == "occlusion" else "cam"
 
     def place(self, label: str | None) -> int | None:
@@ -88,8 +92,10 @@ def explained_model(model: Any) -> ExplainedModel:
     if isinstance(model, Predictor):
         if not model.bundle.backbones:
             raise InputError(
-                "this model was trained from feature files and has no network in it, so its predictions cannot be explained; "
-                "train from images."
+                _(
+                    "this model was trained from feature files and has no network in it, so its predictions "
+                    "cannot be explained; train from images."
+                )
             )
         head = model.bundle.head
         score = scorer(head.kind, head.arrays, head.facts)
@@ -97,8 +103,10 @@ def explained_model(model: Any) -> ExplainedModel:
         return replace(found, thresholds=model.bundle.thresholds)
     if not hasattr(model, "backbones_") or not hasattr(model, "head_"):
         raise InputError(
-            f"a {type(model).__name__} cannot be explained; give what `penult.load_model` returns, or a fitted "
-            "TransferClassifier."
+            _(
+                "a {kind} cannot be explained; give what `penult.load_model` returns, or a fitted TransferClassifier.",
+                kind=type(model).__name__,
+            )
         )
     cache = None if model.cache_dir is True else model.cache_dir
     settings = EmbedOptions(model.device, model.precision_, cache, max_pixels=model.max_pixels)

@@ -57,7 +57,7 @@ def _parts(color: str) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The words around a heat: which class, how probable (0..1), of which file, found how, in which unit.
+    """The words around a heat: which class, how probable (0..1), of which file, found how, in which unit (both in English).
 
     `seen` is the part of the photo that was seen: left, top, right, bottom, as shares of its width and height.
     """
@@ -94,7 +94,7 @@ def plot_heat_map(photo: RGB, heat: Heat, caption: Caption) -> Figure:
         name = f"{style.clean(caption.label, 36)}  {percent(caption.probability)}"
         canvas.text((EDGE, top - 0.18), name, fontsize=16, fontweight="bold")
         canvas.text((EDGE, top - 0.51), _end(caption.file, int(25 * width)), fontsize=11, color=style.GRAY)
-        words = f"{caption.method}\n{caption.unit}"
+        words = f"{_(caption.method)}\n{_(caption.unit)}"
         if caption.cut:
             words += "\n" + _("dashed: the part that the networks see")
         canvas.text((EDGE, FOOT - 0.12), words, fontsize=10.5, color=style.GRAY, linespacing=1.5)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from penult import bundle, parquet, untrusted
 from penult.embed import EmbeddedRows, EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import _
 from penult.images import TableOptions
 from penult.predict.answers import SETS
 from penult.predict.predictor import Predictor
@@ -107,8 +108,13 @@ def _refuse_other(output: Output, model: bytes) -> None:
     except FileNotFoundError:
         if not output.exists(PLAN):
             return
-        raise InputError(f"{printable(output.address)} holds features, not answers; choose another --out.") from None
+        raise InputError(
+            _("{address} holds features, not answers; choose another --out.", address=printable(output.address))
+        ) from None
     if hashlib.sha256(there).digest() != hashlib.sha256(model).digest():
         raise InputError(
-            f"{printable(output.address)} holds answers of another model; choose another --out, or give that model to go on."
+            _(
+                "{address} holds answers of another model; choose another --out, or give that model to go on.",
+                address=printable(output.address),
+            )
         )

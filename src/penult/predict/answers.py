@@ -22,11 +22,12 @@ from penult.bundle import Bundle, decision_of
 from penult.decision import DecisionRule, PredictionSets
 from penult.errors import InputError, unknown
 from penult.frames import data_frame
+from penult.i18n import N_, _
 from penult.pixels import Failure
 from penult.texts import count, joined_labels, percent
 
 _SHOWN = 3  # classes in one line
-UNLIKE = "unlike the training photos"
+UNLIKE = N_("unlike the training photos")
 SETS = "prediction_set"  # the column, classes with `;` between, the most probable first
 
 
@@ -236,8 +237,13 @@ class Predictions:
         if self.failures:
             first = self.ids[min(self.failures)]
             raise InputError(
-                f"{count(len(self.failures), 'image')} of {len(self)} cannot be read, such as {first!r}, and an array of "
-                "labels has no place for that; leave these images out."
+                _(
+                    "{images} of {n} cannot be read, such as {first!r}, and an array of labels has no place "
+                    "for that; leave these images out.",
+                    images=count(len(self.failures), "image"),
+                    n=len(self),
+                    first=first,
+                )
             )
         if self.labels is not None:
             return np.asarray(self.given, dtype or np.intp)
@@ -279,7 +285,8 @@ class Predictions:
             (p.id, p.label or "", percent(p.confidence), novelty_text(p.novelty), _remark(p)) for p in islice(self, html.SHOWN)
         ]
         rest = [("",) * 5] * (len(self) - len(shown))  # counted, not shown
-        header = ("file", self.heading, "confidence", "novelty", "")
+        label = _("label") if self.heading == "label" else _("labels")
+        header = (_("file"), label, _("confidence"), _("novelty"), "")
         return html.result(count(len(self), "prediction"), html.table(header, [*shown, *rest]))
 
     @property
@@ -307,7 +314,7 @@ class Predictions:
         """
         from penult.predict.tables import check_table, open_table
 
-        check_table(path, "the table")
+        check_table(path, _("the table"))
         with open_table(path, self) as add:
             add(self)
 
@@ -323,7 +330,9 @@ def share_text(share: float | None) -> str:
 
 
 def _remark(p: Prediction) -> str:
-    return f"unreadable: {p.failure.reason}" if p.failure else UNLIKE if p.unlike else ""
+    if p.failure is not None:
+        return _("unreadable: {reason}", reason=_(p.failure.reason))
+    return _(UNLIKE) if p.unlike else ""
 
 
 def doubtful(answers: Iterable[Prediction], level: float) -> list[tuple[Prediction, str]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from penult import pixels
 from penult.embed import EmbedOptions
 from penult.errors import InputError, ProgressCallback, quiet, unknown
+from penult.i18n import _
 from penult.predict.answers import Predictions
 from penult.predict.predictor import Predictor
 from penult.texts import count
@@ -123,8 +124,13 @@ class ModelClassifier(Predictor):
             why = pixels.summarize_failures(answers.failures.values())
             first = answers.ids[min(answers.failures)]
             raise InputError(
-                f"{count(len(answers.failures), 'image')} of {len(answers)} cannot be read, such as {first!r}; leave them "
-                f"out, or fix them: {why}."
+                _(
+                    "{images} of {n} cannot be read, such as {first!r}; leave them out, or fix them: {why}.",
+                    images=count(len(answers.failures), "image"),
+                    n=len(answers),
+                    first=first,
+                    why=why,
+                )
             )
         return answers.proba
 
@@ -171,8 +177,11 @@ class ModelClassifier(Predictor):
         """Refuse: a fitted model has no settings to choose. Raises `InputError`."""
         if params:
             raise InputError(
-                f"a fitted model has no parameters to set, not {', '.join(params)} either; train another, with penult.train "
-                "or penult.TransferClassifier."
+                _(
+                    "a fitted model has no parameters to set, not {params} either; train another, with "
+                    "penult.train or penult.TransferClassifier.",
+                    params=", ".join(params),
+                )
             )
         return self
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penult.bundle import Bundle, held_prior, training_prior
 from penult.errors import InputError
 from penult.heads import novelty
+from penult.i18n import _
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
@@ -59,13 +60,15 @@ class DriftSample:
         model = self._model
         if model.reference is None or self._novelty is None:
             return drift.not_tested(
-                "Drift was not tested: this model was saved without what the test needs of its training photos; train again "
-                "for it."
+                _(
+                    "Drift was not tested: this model was saved without what the test needs of its training "
+                    "photos; train again for it."
+                )
             )
         if not len(self._rows) and self._known:
-            return drift.not_tested("Drift was not tested: the model was trained on these photos.")
+            return drift.not_tested(_("Drift was not tested: the model was trained on these photos."))
         if not len(self._rows):
-            return drift.not_tested("Drift was not tested: there are no photos that could be read.")
+            return drift.not_tested(_("Drift was not tested: there are no photos that could be read."))
         found = model.reference, self._novelty.arrays["rows"], self._rows, self._proba, model.classes
         if model.task != "classes":
             return drift.measure_drift(*found)
@@ -79,20 +82,28 @@ class DriftSample:
 
         model, reference = self._model, self._model.reference
         if model.task != "classes":
-            raise InputError("class shares are of photos of one class each, and these have several labels; leave --prior out.")
+            raise InputError(
+                _("class shares are of photos of one class each, and these have several labels; leave --prior out.")
+            )
         if reference is None or "logits" not in reference.arrays:
             raise InputError(
-                "class shares cannot be estimated: this model was saved without the out-of-fold probabilities of its training "
-                "photos; train again, or give the shares with --prior."
+                _(
+                    "class shares cannot be estimated: this model was saved without the out-of-fold "
+                    "probabilities of its training photos; train again, or give the shares with --prior."
+                )
             )
         drift = self.drift()
         other = drift.features is not None and drift.features.differs and not drift.shares
         if other and drift.features is not None and drift.features.statistic > OTHER_KIND:
             raise InputError(
-                "class shares cannot be estimated: these photos look unlike the training photos of every class (AUC "
-                f"{drift.features.statistic:.2f}); label some of them and train again, or give the shares with --prior."
+                _(
+                    "class shares cannot be estimated: these photos look unlike the training photos of every "
+                    "class (AUC {statistic:.2f}); label some of them and train again, or give the shares "
+                    "with --prior.",
+                    statistic=drift.features.statistic,
+                )
             )
         proba = reference.proba / reference.proba.sum(axis=1, keepdims=True)
         found = estimate_prior(self._proba, reference.arrays["codes"].astype(np.intp), proba, self._old, model.classes)
-        said = ("the photos differ from the training photos in more than the class shares",) if other else ()
+        said = (_("the photos differ from the training photos in more than the class shares"),) if other else ()
         return replace(found, doubts=(*said, *found.doubts))

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import texts
 from penult.bundle import Bundle
 from penult.errors import InputError
+from penult.i18n import _, ngettext
 from penult.images import ImageSet, label_matrix
 from penult.predict.answers import Predictions
 from penult.texts import percent
@@ -32,8 +34,11 @@ def true_answers(found: ImageSet, model: Bundle) -> Truth:
     labels = label_matrix(found, model.classes)
     if labels is None:
         raise InputError(
-            "this model gives a photo several labels, and these images have one class each; give a table with a column of 0 "
-            "and 1 for each label, or with several labels in a cell (cat;indoor)."
+            _(
+                "this model gives a photo several labels, and these images have one class each; give a "
+                "table with a column of 0 and 1 for each label, or with several labels in a cell "
+                "(cat;indoor)."
+            )
         )
     return labels
 
@@ -97,14 +102,14 @@ def verdict_on_scores(model: Bundle, result: Evaluation | LabelEvaluation, learn
     from penult import evaluate
 
     if learnt:
-        return (
-            "These are training photos of this model: the scores mean nothing for new photos. Evaluate on photos that the "
-            "model has not seen."
+        return _(
+            "These are training photos of this model: the scores mean nothing for new photos. "
+            "Evaluate on photos that the model has not seen."
         )
     scores = model.facts.get("scores")
     if isinstance(result, evaluate.LabelEvaluation):
         return _verdict_on_labels(scores, result.to_dict())
-    said, found = evaluate.verdict(result, "on these photos"), result.to_dict()
+    said, found = evaluate.verdict(result, _("on these photos")), result.to_dict()
     before = scores.get("accuracy") if isinstance(scores, dict) else None
     if isinstance(decision := model.facts.get("decision"), dict):  # then accuracy is that of the classes that it gives
         before = decision.get("accuracy")
@@ -115,22 +120,28 @@ def verdict_on_scores(model: Bundle, result: Evaluation | LabelEvaluation, learn
         return said
     ours = percent(before["value"])
     if gap.better:
-        return f"{said} Out of fold the model had {ours}: are these copies of its training photos?"
-    return f"{said} Out of fold the model had {ours}: these photos are of another kind than its training photos."
+        return f"{said}{texts.gap()}{_copies(ours)}"
+    more = _("Out of fold the model had {share}: these photos are of another kind than its training photos.", share=ours)
+    return f"{said}{texts.gap()}{more}"
 
 
 def _verdict_on_labels(scores: Any, found: dict[str, Any]) -> str:
     from penult import evaluate
 
-    said, now = evaluate.label_verdict(found, on="on these photos"), found["scores"]["mAP"]
+    said, now = evaluate.label_verdict(found, on=_("on these photos")), found["scores"]["mAP"]
     before = scores.get("mAP") if isinstance(scores, dict) else None
     if not isinstance(before, dict) or None in (before.get("low"), before.get("high"), now["value"]):
         return said
     if now["high"] < before["low"]:
-        return f"{said} Out of fold the model had {percent(before['value'])}: these photos are of another kind."
+        more = _("Out of fold the model had {share}: these photos are of another kind.", share=percent(before["value"]))
+        return f"{said}{texts.gap()}{more}"
     if now["low"] > before["high"]:
-        return f"{said} Out of fold the model had {percent(before['value'])}: are these copies of its training photos?"
+        return f"{said}{texts.gap()}{_copies(percent(before['value']))}"
     return said
+
+
+def _copies(share: str) -> str:
+    return _("Out of fold the model had {share}: are these copies of its training photos?", share=share)
 
 
 def remark_on_training(answers: Predictions) -> str:
@@ -142,5 +153,12 @@ def remark_on_seen(found: int, n: int) -> str:
     """Return the same for `found` training photos among n."""
     if not found:
         return ""
-    which = f"all {n} photos were" if found == n > 1 else f"{found} of the {n} photos {'was' if found == 1 else 'were'}"
-    return f"{which} in the training set, so the scores are too good; use photos that the model has not seen"
+    if found == n > 1:
+        return _(
+            "all {n} photos were in the training set, so the scores are too good; use photos that the model has not seen", n=n
+        )
+    return ngettext(
+        "{n} of the {all} photos was in the training set, so the scores are too good; use photos that the model has not seen",
+        "{n} of the {all} photos were in the training set, so the scores are too good; use photos that the model has not seen",
+        found, all=n,
+    )  # fmt: skip

@@ -30,6 +30,7 @@ from penult import engines, pixels, store
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions, EnginePool, RowStream
 from penult.errors import DamagedFile, InputError, OutputError
+from penult.i18n import _
 from penult.pixels import Failure, FileContent, Prepared
 from penult.pixels.live_decoders import LiveDecoders, Wake
 from penult.pixels.preparing import core_count
@@ -149,7 +150,7 @@ class OnlinePredictor:
         photo, number = _Photo(id, FileContent(data)), next(self._numbers)
         with self._lock:
             if self._closed:
-                raise InputError("this predictor is closed; open another.")
+                raise InputError(_("this predictor is closed; open another."))
             self._waiting[number] = photo
         photo.answer.add_done_callback(lambda future: self._forget(number) if future.cancelled() else None)
         self._wake()
@@ -168,8 +169,11 @@ class OnlinePredictor:
         answers = [future.result() for future in futures]
         if failed := [answer.failure for answer in answers if answer.failure is not None]:
             raise DamagedFile(
-                f"the model's own samples cannot be read on this machine ({failed[0].reason}: {failed[0].detail}); run "
-                "`penult doctor`."
+                _(
+                    "the model's own samples cannot be read on this machine ({reason}: {detail}); run `penult doctor`.",
+                    reason=_(failed[0].reason),
+                    detail=failed[0].detail,
+                )
             )
         if answers:
             proba = np.array([[answer.probabilities[name] for name in self.bundle.classes] for answer in answers])  # (m, k)
@@ -213,11 +217,16 @@ class OnlinePredictor:
                 self._step()
             except NoWorkers as error:
                 self._fail(
-                    OutputError(f"photos cannot be decoded, because no process can be started: {error}; free some memory.")
+                    OutputError(
+                        _(
+                            "photos cannot be decoded, because no process can be started: {error}; free some memory.",
+                            error=error,
+                        )
+                    )
                 )
             except Exception as error:  # an engine that broke; the next photos may fare better
                 self._fail(error)
-        self._give_up(OutputError("the predictor was closed before this photo was done; ask again."))
+        self._give_up(OutputError(_("the predictor was closed before this photo was done; ask again.")))
         self._rows.close()
         self._wake.close()
 

@@ -23,6 +23,7 @@ from penult.embed import Embedding, EmbedOptions, EnginePool, embed
 from penult.errors import DamagedFile, InputError, ProgressCallback, quiet
 from penult.heads import novelty, scorer
 from penult.heads.prior import reweigh
+from penult.i18n import _
 from penult.pixels import Failure, FileContent
 from penult.predict.answers import Predictions
 from penult.predict.drift_sample import DriftSample
@@ -93,7 +94,9 @@ class Predictor:
             For a model with several labels a photo.
         """
         if self._model.task == "labels":
-            raise InputError("class shares are of one class a photo, and this model gives several labels; leave --prior out.")
+            raise InputError(
+                _("class shares are of one class a photo, and this model gives several labels; leave --prior out.")
+            )
         old = bundle.held_prior(self._model)
         self._prior = old, prior
         facts = facts_at_prior(self._model.facts, old, prior)
@@ -210,14 +213,19 @@ class Predictor:
         """Raise `InputError` where the model has no network to see photos with."""
         if not self.bundle.backbones:
             raise InputError(
-                "this model was trained from feature files and has no network in it; give it features of the widths "
-                f"{list(self.bundle.widths)} (penult predict MODEL --features FILE.h5), or train from images."
+                _(
+                    "this model was trained from feature files and has no network in it; give it features of "
+                    "the widths {widths} (penult predict MODEL --features FILE.h5), or train from images.",
+                    widths=list(self.bundle.widths),
+                )
             )
 
     def _predict(self, images: Sequence[Any], ids: Sequence[str] | None, progress: ProgressCallback) -> Predictions:
         names = [pixels.image_name(i, image) for i, image in enumerate(images)] if ids is None else list(ids)
         if len(names) != len(images):
-            raise InputError(f"{len(images)} images but {len(names)} ids; give one id for each image.")
+            raise InputError(
+                _("{images} images but {ids} ids; give one id for each image.", images=len(images), ids=len(names))
+            )
         done = embed(images, self.bundle.backbones, self.settings, progress, pool=self._engines())
         self.settings.tolerance.check_failures(names, done.failures)
         return self.from_embedding(done, names)
@@ -282,12 +290,16 @@ class Predictor:
         width = sum(self.bundle.widths)
         if X.ndim != 2 or X.shape[1] != width:
             raise InputError(
-                f"these features have the shape {X.shape}, the model needs (n, {width}); give features of its networks."
+                _(
+                    "these features have the shape {shape}, the model needs (n, {width}); give features of its networks.",
+                    shape=X.shape,
+                    width=width,
+                )
             )
         with np.errstate(all="ignore"):  # told below
             proba = self._score(X)
         if not np.isfinite(proba).all():
-            raise DamagedFile("the head of this model gives answers that are not numbers; train again.")
+            raise DamagedFile(_("the head of this model gives answers that are not numbers; train again."))
         if self._sample is not None and watched is not False:
             self._sample.add(X, proba, None if watched is True else watched)
         return proba if self._prior is None else reweigh(proba, *self._prior)
@@ -386,16 +398,24 @@ class Predictor:
                 here,
             )
         if not off <= (rounding if same else NEAR):  # a NaN is not
+            if self.bundle.precision == "int8":
+                raise DamagedFile(
+                    _(
+                        "the model's own samples give other answers on this machine than where it was trained (off by "
+                        "{off:.2g} with {here}; it was trained with {there}); train again here.",
+                        off=off, here=here, there=there,
+                    )
+                )  # fmt: skip
             raise DamagedFile(
-                f"the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
-                f"with {here}; it was trained with {there}); {_cure(self.bundle)}train again here."
-            )
+                _(
+                    "the model's own samples give other answers on this machine than where it was trained (off by {off:.2g} "
+                    "with {here}; it was trained with {there}); run `penult predict` with `--precision f32`, or train again "
+                    "here.",
+                    off=off, here=here, there=there,
+                )
+            )  # fmt: skip
 
 
 def _beyond(progress: ProgressCallback, before: int, total: int) -> ProgressCallback:
     """Return the progress of images of which so many went before."""
-    return lambda step, done, _: progress(step, before + done, total)
-
-
-def _cure(model: Bundle) -> str:
-    return "" if model.precision == "int8" else "run `penult predict` with `--precision f32`, or "
+    return lambda step, done, _total: progress(step, before + done, total)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from penult import store, untrusted
 from penult.errors import InputError, OutputError
+from penult.i18n import _
 from penult.images import LabelNormalizer
 from penult.images.labels import decode_surrogates, normalize_label
 from penult.signatures import image_ending
@@ -61,27 +62,35 @@ class SampleSubmission:
         ids = tuple(r[0] for r in body)
         twice = sorted(i for i, times in Counter(ids).items() if times > 1)[:_SHOWN]
         if twice:
-            raise InputError(f"the sample submission {path} has ids more than once: {', '.join(twice)}; give each one row.")
+            raise InputError(
+                _(
+                    "the sample submission {path} has ids more than once: {twice}; give each one row.",
+                    path=path,
+                    twice=", ".join(twice),
+                )
+            )
         return cls(str(path), header, ids, kind, order, _separator([row[1] for row in body], classes) if several else " ")
 
     def describe(self, classes: Sequence[str]) -> str:
         """Return in a sentence what the submission holds."""
         if self.kind == "labels":
-            sign = "a space" if self.separator == " " else repr(self.separator)
-            return f"submission.csv: the labels of each image, with {sign} between them"
+            if self.separator == " ":
+                return _("submission.csv: the labels of each image, with a space between them")
+            return _("submission.csv: the labels of each image, with {sign!r} between them", sign=self.separator)
+        if self.kind == "label" and len(classes) == 2:
+            return _("submission.csv: class labels; use --submit probabilities for probabilities")
         if self.kind == "label":
-            other = "; use --submit probabilities for probabilities" if len(classes) == 2 else ""
-            return f"submission.csv: class labels{other}"
+            return _("submission.csv: class labels")
         if self.kind == "probability":
-            return (
-                f"submission.csv: probability of class {printable(classes[self.order[0]])}; use --submit labels for "
-                "class labels"
+            return _(
+                "submission.csv: probability of class {name}; use --submit labels for class labels",
+                name=printable(classes[self.order[0]]),
             )
         if self.kind == "one-hot":
-            return (
+            return _(
                 "submission.csv: 1 for the class of each image, 0 for the others; use --submit probabilities for probabilities"
             )
-        return "submission.csv: probability of each class; use --submit labels for 1 and 0"
+        return _("submission.csv: probability of each class; use --submit labels for 1 and 0")
 
     def rows_of(self, names: Sequence[str]) -> list[int]:
         """Return for each id the index of its file. Raises `InputError` that names all ids and files without a partner.
@@ -92,8 +101,12 @@ class SampleSubmission:
         """
         if not names:
             raise InputError(
-                f"there are no test images for the sample submission {self.path}; give their folder with --test, or the "
-                f"sample itself (--test {printable(self.path)}) where it can list them."
+                _(
+                    "there are no test images for the sample submission {path}; give their folder with "
+                    "--test, or the sample itself (--test {sample}) where it can list them.",
+                    path=self.path,
+                    sample=printable(self.path),
+                )
             )
         best: tuple[list[str], list[str]] | None = None
         for key, of_id in ((str, str), (_base, str), (_stem, str), (_loose, _loose), (_number, _number)):
@@ -106,21 +119,21 @@ class SampleSubmission:
             if best is None or len(missing) < len(best[0]):
                 best = (missing, extra)
         missing, extra = best or ([], [])
-        said = [
-            f"{len(part)} {what} ({', '.join(part[:_SHOWN])}{', ...' if len(part) > _SHOWN else ''})"
-            for part, what in (
-                (missing, "ids of the sample have no image"),
-                (extra, "images are not in the sample"),
-            )
-            if part
-        ]
-        advice = "Give the sample that belongs to this test folder, or leave --submission out."
+        said = [_("{n} ids of the sample have no image ({names})", n=len(missing), names=_some(missing))] if missing else []
+        said += [_("{n} images are not in the sample ({names})", n=len(extra), names=_some(extra))] if extra else []
+        advice = _("Give the sample that belongs to this test folder, or leave --submission out.")
         if not missing:  # photos for training and for the test in one folder, as in some competitions
-            advice = (
+            advice = _(
                 "If only the images of the sample are meant, give it as the list of them (--test "
-                f"{printable(self.path)}); else give the sample that belongs to this test folder."
+                "{path}); else give the sample that belongs to this test folder.",
+                path=printable(self.path),
             )
-        raise InputError(f"the sample submission {self.path} does not match the test images: {'; '.join(said)}. {advice}")
+        raise InputError(
+            _(
+                "the sample submission {path} does not match the test images: {what}. {advice}",
+                path=self.path, what="; ".join(said), advice=advice,
+            )
+        )  # fmt: skip
 
     def write(
         self,
@@ -145,7 +158,9 @@ class SampleSubmission:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(lines)
         if [tuple(r) for r in csv.reader(io.StringIO(text.getvalue(), newline=""))] != lines:
-            raise OutputError(f"{path} would not read back as it was meant; rename the images with odd names in them.")
+            raise OutputError(
+                _("{path} would not read back as it was meant; rename the images with odd names in them.", path=path)
+            )
         with store.atomic_write_text(path) as file:
             file.write(text.getvalue())
 
@@ -157,6 +172,11 @@ class SampleSubmission:
         return [f"{row[j]:.6g}" for j in self.order]
 
 
+def _some(names: Sequence[str]) -> str:
+    """Return the first of some names, for a message."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
 def _read(path: str | Path) -> list[list[str]]:
     """Return header and rows. Raises `InputError` at the first that is no row of a table."""
     rows: list[list[str]] = []
@@ -166,13 +186,21 @@ def _read(path: str | Path) -> list[list[str]]:
             rows.append(row)
             if len(row) < 2 or len(row) != len(rows[0]):
                 raise ValueError(
-                    f"line {line} has {len(row)} cells; it needs a header and rows of at least two columns, all equally long"
+                    _(
+                        "line {line} has {n} cells; it needs a header and rows of at least two columns, all equally long",
+                        line=line,
+                        n=len(row),
+                    )
                 )
     except untrusted.CSV_ERRORS as error:
         what = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"the sample submission {path} cannot be read ({what}); give the file that Kaggle gave.") from error
+        raise InputError(
+            _("the sample submission {path} cannot be read ({what}); give the file that Kaggle gave.", path=path, what=what)
+        ) from error
     if len(rows) < 2:
-        raise InputError(f"the sample submission {path} needs a header and rows below it; give the file that Kaggle gave.")
+        raise InputError(
+            _("the sample submission {path} needs a header and rows below it; give the file that Kaggle gave.", path=path)
+        )
     return rows
 
 
@@ -194,18 +222,28 @@ def _wanted(
         return "label", ()
     if submit == "probabilities" and len(classes) > 2:
         raise InputError(
-            f"the sample submission {path} has one value column, {printable(header[1])!r}, and there are "
-            f"{len(classes)} classes: "
-            "their probabilities need a column each; give a sample that has these, or leave --submit out."
+            _(
+                "the sample submission {path} has one value column, {header!r}, and there are {n} "
+                "classes: their probabilities need a column each; give a sample that has these, or leave "
+                "--submit out.",
+                path=path,
+                header=printable(header[1]),
+                n=len(classes),
+            )
         )
     if len(classes) == 2 and (numbers or submit == "probabilities"):
         return "probability", (_positive(header[1], classes),)
     shown = ", ".join(sorted(map(decode_surrogates, values))[:3])
     raise InputError(
-        f"the sample submission {path} has one value column, {printable(header[1])!r}, whose values are neither "
-        "class names nor "
-        f"(with two classes) numbers: {shown}; give --submit labels where its values mean nothing, or write classes into it: "
-        f"{', '.join(classes[:_SHOWN])}."
+        _(
+            "the sample submission {path} has one value column, {header!r}, whose values are neither "
+            "class names nor (with two classes) numbers: {shown}; give --submit labels where its "
+            "values mean nothing, or write classes into it: {classes}.",
+            path=path,
+            header=printable(header[1]),
+            shown=shown,
+            classes=", ".join(classes[:_SHOWN]),
+        )
     )
 
 
@@ -214,8 +252,11 @@ def _one_cell(path: str, submit: Submit | None) -> tuple[str, tuple[int, ...]]:
     if submit != "probabilities":
         return "labels", ()
     raise InputError(
-        f"the sample submission {path} has one value column, and the probabilities of several labels need a column each; give "
-        "a sample that has these, or leave --submit out."
+        _(
+            "the sample submission {path} has one value column, and the probabilities of several "
+            "labels need a column each; give a sample that has these, or leave --submit out.",
+            path=path,
+        )
     )
 
 
@@ -239,8 +280,12 @@ def _class_columns(path: str, header: tuple[str, ...], classes: Sequence[str]) -
             return tuple(index[name] for name in names)
     strange = sorted({decode_surrogates(name).strip().lower() for name in header[1:]} ^ set(lower))
     raise InputError(
-        f"the columns of the sample submission {path} are not the classes of the training images; "
-        f"only on one side: {', '.join(strange[:_SHOWN])}. Give the sample that belongs to these photos."
+        _(
+            "the columns of the sample submission {path} are not the classes of the training images; "
+            "only on one side: {strange}. Give the sample that belongs to these photos.",
+            path=path,
+            strange=", ".join(strange[:_SHOWN]),
+        )
     )
 
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from penult import store
 from penult.errors import InputError, OutputError, ProgressCallback, quiet
+from penult.i18n import N_, _
 from penult.predict.answers import Prediction, Predictions
 from penult.sources import Member, read_ahead, reading_order
 from penult.store.paths import output_error
-from penult.texts import printable
+from penult.texts import enumeration, printable
 
 UNREADABLE, NO_LABEL = "unreadable", "no label"
 _STEM = 180  # bytes of a file's own name, where a number stands behind it
-_CURE = "choose another place with --sort-into DIR"
+_CURE = N_("choose another place with --sort-into DIR")
 
 
 @dataclass(slots=True)
@@ -42,10 +43,12 @@ class SortedPhotos:
 
     def describe(self) -> str:
         """Return in a sentence what was done."""
-        parts = [f"{number:,} {what}" for number, what in ((self.copied, "copied"), (self.linked, "linked")) if number]
-        parts += [f"{self.there:,} there already"] if self.there else []
-        parts += [f"{self.lost:,} could not be read again"] if self.lost else []
-        return f"sorted into {printable(self.folder)}: {', '.join(parts) or 'nothing'}"
+        parts = [_("{n:,} copied", n=self.copied)] if self.copied else []
+        parts += [_("{n:,} linked", n=self.linked)] if self.linked else []
+        parts += [_("{n:,} there already", n=self.there)] if self.there else []
+        parts += [_("{n:,} could not be read again", n=self.lost)] if self.lost else []
+        done = enumeration(parts) or _("nothing")
+        return _("sorted into {folder}: {done}", folder=printable(self.folder), done=done)
 
 
 class PhotoSorter:
@@ -78,9 +81,12 @@ class PhotoSorter:
         for source in sources:
             if os.path.isdir(source) and _is_inside(root, source):  # noqa: PTH112 - surrogates
                 raise InputError(
-                    f"--sort-into {printable(root)} is inside {printable(source)}, where the photos are: they would be "
-                    "classified again the next time; choose a folder outside."
-                )
+                    _(
+                        "--sort-into {folder} is inside {source}, where the photos are: they would be classified again the "
+                        "next time; choose a folder outside.",
+                        folder=printable(root), source=printable(source),
+                    )
+                )  # fmt: skip
         names = store.folder_names([UNREADABLE, NO_LABEL, *classes])
         self._names = dict(zip((None, "", *classes), names, strict=True))
         self._link, self._used, self._made = link, set[str](), set[str]()
@@ -94,10 +100,10 @@ class PhotoSorter:
     def sort(self, progress: ProgressCallback = quiet) -> SortedPhotos:
         """Lay all photos that were taken, those of an archive from its front to its back. Raises `OutputError`."""
         waiting, self._waiting = self._waiting, []
-        sources = [source for _, _, source in waiting]
+        sources = [source for _id, _labels, source in waiting]
         if (order := reading_order(sources)) is not None:
             waiting = [waiting[i] for i in order]
-        contents = read_ahead(source for _, _, source in waiting if _is_packed(source))
+        contents = read_ahead(source for _id, _labels, source in waiting if _is_packed(source))
         with closing(contents):
             for done, (id, labels, source) in enumerate(waiting, 1):
                 content = next(contents)[1] if _is_packed(source) else _path(source)
@@ -123,7 +129,7 @@ class PhotoSorter:
                     continue
                 self.done.there += 1
             except OSError as error:
-                raise output_error(error, target, _CURE) from error
+                raise output_error(error, target, _(_CURE)) from error
             else:
                 self._count(laid)
             self._used.add(place)
@@ -143,11 +149,17 @@ class PhotoSorter:
         folder = self.done.folder / name
         if name not in self._made:
             if folder.is_symlink() or (store.is_taken(folder) and not store.is_folder(folder)):
-                raise OutputError(
-                    f"{printable(folder)} is {'a link' if folder.is_symlink() else 'a file'}, and photos are only laid into "
-                    "a folder; move it away, or choose another place with --sort-into DIR."
+                said = _(
+                    "{path} is a file, and photos are only laid into a folder; move it away, or choose another place with "
+                    "--sort-into DIR."
                 )
-            store.make_folder(folder, _CURE)
+                if folder.is_symlink():
+                    said = _(
+                        "{path} is a link, and photos are only laid into a folder; move it away, or choose another place with "
+                        "--sort-into DIR."
+                    )
+                raise OutputError(said.format(path=printable(folder)))
+            store.make_folder(folder, _(_CURE))
             self._made.add(name)
         return folder
 

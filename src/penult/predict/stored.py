@@ -9,6 +9,7 @@ import numpy as np
 from penult.arrays import row_chunks
 from penult.bundle import Bundle
 from penult.errors import InputError, listed
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.predict.answers import Predictions
 from penult.predict.predictor import Predictor
@@ -31,11 +32,18 @@ def check_same_networks(model: Bundle, features: ShardedFeatures) -> None:
         return
     if not known and model.widths == features.widths:
         return
-    own = [f"{backbone.name} ({backbone.width})" for backbone in model.backbones] or [f"{w} columns" for w in model.widths]
+    own = [f"{backbone.name} ({backbone.width})" for backbone in model.backbones] or [
+        _("{n} columns", n=w) for w in model.widths
+    ]
     theirs = [f"{network.name} ({network.width})" for network in features.facts.networks]
     raise InputError(
-        f"{printable(features.address)} has features of {listed(theirs)}, and the model needs those of {listed(own)}; embed "
-        "the images again with the networks of the model, or give the images themselves."
+        _(
+            "{address} has features of {theirs}, and the model needs those of {own}; embed the "
+            "images again with the networks of the model, or give the images themselves.",
+            address=printable(features.address),
+            theirs=listed(theirs),
+            own=listed(own),
+        )
     )
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.bundle import Bundle, training_prior
-from penult.predict.answers import UNLIKE, Predictions
-from penult.texts import count, percent
+from penult.i18n import _
+from penult.predict.answers import Predictions
+from penult.texts import count, enumeration, percent
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
@@ -105,22 +106,22 @@ class PredictionSummary:
 
     def describe(self) -> str:
         """Return in a sentence how many photos there are, and how sure the answers."""
-        parts = [] if self.confidence is None else [f"mean confidence {percent(self.confidence)}"]
-        parts += [f"{self.unsure:,} below {percent(UNSURE, 0)}"] if self.unsure else []
+        parts = [] if self.confidence is None else [_("mean confidence {share}", share=percent(self.confidence))]
+        parts += [_("{n:,} below {share}", n=self.unsure, share=percent(UNSURE, 0))] if self.unsure else []
         if self.unlike_share is not None:
-            parts.append(f"{percent(self.unlike_share)} {UNLIKE}")
-        parts += [f"{self.unreadable:,} unreadable"] if self.unreadable else []
-        parts += [f"{self.known:,} that the model was trained on"] if self.known else []
-        return f"{count(self.photos, 'photo')}: {', '.join(parts)}"
+            parts.append(_("{share} unlike the training photos", share=percent(self.unlike_share)))
+        parts += [_("{n:,} unreadable", n=self.unreadable)] if self.unreadable else []
+        parts += [_("{n:,} that the model was trained on", n=self.known)] if self.known else []
+        return _("{photos}: {facts}", photos=count(self.photos, "photo"), facts=enumeration(parts))
 
     def table(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield the rows of the terminal's table, its header first: the most frequent classes, and those missing most."""
-        yield "class", "photos", "share", "in training"
+        yield _("class"), _("photos"), _("share"), _("in training")
         every = sorted(self.classes, key=lambda one: (-one.photos, -one.training))
         shown = every if len(every) <= LISTED + 1 else every[:LISTED]
         for one in shown:
             yield one.name, f"{one.photos:,}", percent(one.share), percent(one.training)
         if rest := every[len(shown) :]:
             photos = sum(one.photos for one in rest)
-            name = f"{len(rest)} more classes"
+            name = _("{n} more classes", n=len(rest))
             yield name, f"{photos:,}", percent(sum(one.share for one in rest)), percent(sum(one.training for one in rest))

@@ -19,6 +19,7 @@ from typing import Any
 from penult import store
 from penult.arrays import row_chunks
 from penult.errors import InputError
+from penult.i18n import _
 from penult.predict.answers import SETS, Prediction, Predictions, novelty_text, share_text
 from penult.texts import printable, valid_unicode
 
@@ -32,12 +33,26 @@ Add = Callable[[Predictions], None]
 def check_table(path: str | Path, option: str) -> None:
     """Raise `InputError` for a name whose ending says no kind of table; none at all is CSV. `MissingExtra` without pyarrow."""
     if "://" in str(path):
-        raise InputError(f"{option} {printable(path)} is an address; write a file on this machine, and copy it there.")
+        raise InputError(
+            _(
+                "{option} {path} is an address; write a file on this machine, and copy it there.",
+                option=option,
+                path=printable(path),
+            )
+        )
     ending = Path(path).suffix.lower()
     if ending not in ("", *ENDINGS):
         raise InputError(
-            f"{option} {printable(path)} ends in {printable(ending)}, which is no table that can be written; give a name that "
-            f"ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, such as {printable(Path(path).with_suffix('.csv'))}."
+            _(
+                "{option} {path} ends in {ending}, which is no table that can be written; give a name "
+                "that ends in {endings} or {last}, such as {example}.",
+                option=option,
+                path=printable(path),
+                ending=printable(ending),
+                endings=", ".join(ENDINGS[:-1]),
+                last=ENDINGS[-1],
+                example=printable(Path(path).with_suffix(".csv")),
+            )
         )
     if ending in PARQUET:
         from penult.parquet import check_installed

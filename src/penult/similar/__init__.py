@@ -17,6 +17,7 @@ from penult.arrays import default_errors
 from penult.bundle import Bundle
 from penult.embed import EmbedOptions, embed
 from penult.errors import InputError, ProgressCallback, quiet
+from penult.i18n import _
 from penult.pixels import Failure
 from penult.similar import search
 from penult.similar.search import Found
@@ -49,9 +50,12 @@ class Neighbors:
     failure: Failure | None = None
 
     def _repr_html_(self) -> str:
-        rows = [(o.file, o.part, o.label or "", f"{o.similarity:.3f}", "same photo" if o.same else "") for o in self.found]
-        lead = f"{self.photo}: unreadable, {self.failure.reason}" if self.failure else f"most like {self.photo}"
-        return html.result(lead, html.table(("file", "part", "class", "similarity", ""), rows) if rows else None)
+        rows = [(o.file, o.part, o.label or "", f"{o.similarity:.3f}", _("same photo") if o.same else "") for o in self.found]
+        lead = _("most like {photo}", photo=self.photo)
+        if self.failure is not None:
+            lead = _("{photo}: unreadable, {reason}", photo=self.photo, reason=_(self.failure.reason))
+        header = (_("file"), _("part"), _("class"), _("similarity"), "")
+        return html.result(lead, html.table(header, rows) if rows else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -76,7 +80,7 @@ def similar(
     saved. An unreadable photo raises nothing.
     """
     if n < 1:
-        raise InputError(f"{n} similar photos cannot be shown; give -n 1 or more.")
+        raise InputError(_("{n} similar photos cannot be shown; give -n 1 or more.", n=n))
     model, paths = _run(Path(run))
     photos = pixels.image_list(photos)
     names = [pixels.image_name(i, p) for i, p in enumerate(photos)] if ids is None else ids
@@ -86,7 +90,14 @@ def similar(
     with RowReader(paths) as files:
         widths, blocks = tuple(header.width for header in files.headers), _blocks(files)
         if widths != model.widths:
-            raise InputError(f"the feature files in {run} have {widths} columns, its model {model.widths}; train again.")
+            raise InputError(
+                _(
+                    "the feature files in {run} have {widths} columns, its model {model}; train again.",
+                    run=run,
+                    widths=widths,
+                    model=model.widths,
+                )
+            )
         done = embed(photos, model.backbones, asked, progress)
         found = iter(search.search(files, done.features(), n, blocks, done.settings.folder, progress) if done.ok.any() else [])
         return [
@@ -109,13 +120,23 @@ def write_csv(path: str | Path, several: Sequence[Neighbors]) -> None:
 def _run(folder: Path) -> tuple[Bundle, list[Path]]:
     """Return the model of a run and its feature files, in the order of the networks."""
     if not (folder / "model.penult").is_file():
-        raise InputError(f"{printable(folder)} is not a run folder with a model; give the folder that `penult train` wrote.")
+        raise InputError(
+            _(
+                "{folder} is not a run folder with a model; give the folder that `penult train` wrote.",
+                folder=printable(folder),
+            )
+        )
     model = bundle.load_bundle(folder)
     paths = [folder / f"data_{slug}.h5" for slug in store.slugs([(b.name, b.digest) for b in model.backbones])]
     missing = [p.name for p in paths if not p.is_file()]
     if missing or not paths:
-        what = ", ".join(missing) or "feature files of its own (it was trained from --features)"
-        raise InputError(f"{printable(folder)} has no {what}; train from images again with --out {printable(folder)}.")
+        said = _("{folder} has no {files}; train from images again with --out {folder}.")
+        if not missing:
+            said = _(
+                "{folder} has no feature files of its own (it was trained from --features); train from images again with "
+                "--out {folder}."
+            )
+        raise InputError(said.format(folder=printable(folder), files=", ".join(missing)))
     return model, paths
 
 

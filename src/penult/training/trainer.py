@@ -152,6 +152,7 @@ class Trainer:
             to_review = self._write_review(answers)
             self.clock.lap("model and tables")
             self.metrics["figures"] = sorted(path.name for path in artist.finish())
+            self.metrics["font_note"] = artist.note
             self.clock.lap("figures")
         self._judge(data, done, chosen, labels, fitted.unlike, answers)
         self.metrics["novelty"] = fitted.novelty_facts(data.classes)
@@ -360,6 +361,7 @@ class Trainer:
     def _facts(self, data: TrainingData, done: Embedding | None, where: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `metrics.json` says beside the scores."""
         submitted, made = self.metrics.pop("submitted"), done or data.stored
+        font_note = self.metrics.pop("font_note", "")
         return {
             "penult": version("penult"),
             "command": sys.argv,
@@ -377,6 +379,7 @@ class Trainer:
                 *(f"{b.name}: {b.source}" for b in (made.backbones if made else ()) if ".onnx" in b.name),
                 *depth_notes(made.backbones if made else ()),
                 *([submitted] if submitted else []),
+                *([font_note] if font_note else []),
                 *([unlabelled_note(rest)] if (rest := self.metrics["unlabelled"]) else []),
             ],
             "backbones": [{**b.to_dict(), "sees": b.recipe.describe()} for b in (made.backbones if made else ())],
