@@ -39,20 +39,28 @@ def packed(processor: dict[str, Any] | None, config: dict[str, Any] | None = Non
     return {name: json.dumps(one).encode() for name, one in files.items()} | more
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Hub]:
+    with hubserver.serve() as hub:
+        yield hub
+
+
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Run a hub that this process and its children use, with a cache folder of their own."""
+def hub(server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """Return an empty hub that this process and its children use, with a cache folder of their own."""
+    server.repositories.clear()
+    server.asked.clear()
+    server.tokens.clear()
+    monkeypatch.setenv("HF_ENDPOINT", server.url)  # before the library is imported, which older ones need
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     from huggingface_hub import constants
 
-    with hubserver.serve() as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-        monkeypatch.setattr(catalog, "Worker", InProcess)
-        yield hub
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    monkeypatch.setattr(catalog, "Worker", InProcess)
+    return server
 
 
 def reference(photo: Image.Image, processor: dict[str, Any]) -> np.ndarray:
