@@ -26,7 +26,7 @@ from penult import engines, zoo
 from penult.backbones import Backbone
 from penult.errors import DamagedFile, InputError, UnknownName
 from penult.pixels import prepare
-from penult.zoo import catalog, hub_files
+from penult.zoo import catalog, hub_files, hub_name
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("huggingface_hub") is None, reason="huggingface_hub is not installed: pip install 'penult[hub]'"
@@ -180,7 +180,7 @@ def test_a_recipe_of_the_user_counts_more_than_the_repositorys(hub: Hub, tmp_pat
 
 def fetched(hub: Hub, name: str, **repository: Any) -> hub_files.HubFiles:
     hub.repositories["org/net"] = Repository(**repository)
-    return hub_files.get(hub_files.parse(name), f"hf:{name}")
+    return hub_files.get(hub_name.parse(name), f"hf:{name}")
 
 
 def test_which_file_is_taken_and_from_which_commit(hub: Hub) -> None:
@@ -201,7 +201,7 @@ def test_which_file_is_taken_and_from_which_commit(hub: Hub) -> None:
     [
         ("org/other", {"files": {}}, "the hub has no such repository.*look at its page"),
         ("org/net", {"files": {"model.onnx": b"m"}, "gated": True}, "agreed to its terms.*hf auth login.*HF_TOKEN"),
-        ("org/net@v9", {"files": {"model.onnx": b"m"}}, "no revision v9; give a branch"),
+        ("org/net@v9", {"files": {"model.onnx": b"m"}}, "no such revision; give a branch"),
         ("org/net", {"files": {"model.safetensors": b"m"}}, "has no ONNX file; take one that has"),
         ("org/net", {"files": {"a.onnx": b"a", "b/c.onnx": b"c"}}, r"cannot be told; name one of a\.onnx, b/c\.onnx"),
         ("org/net/c.onnx", {"files": {"a.onnx": b"a"}}, r"no such file; name one of a\.onnx"),

@@ -86,10 +86,10 @@ def test_timms_files_and_those_of_images_and_texts_are_read() -> None:
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({}, "has no name, and not one of Beit"),
-        ({"image_processor_type": "Siglip2ImageProcessor"}, "is 'Siglip2ImageProcessor', and not one of"),
+        ({}, "is '', and those known here are Beit"),
+        ({"image_processor_type": "Siglip2ImageProcessor"}, "is 'Siglip2ImageProcessor', and those known"),
         ({**BIT, "do_pad": True}, "do_pad"),
-        ({**BIT, "do_resize": False}, "do_resize is false"),
+        ({**BIT, "do_resize": False}, "do_resize"),
         ({**BIT, "resample": 1}, "Pillow's filter 1"),
         ({**BIT, "size": {"longest_edge": 224}}, "the size {'longest_edge': 224}"),
         ({**BIT, "size": {"height": 224, "width": 160}}, "the size {'height': 224"),
@@ -102,6 +102,8 @@ def test_timms_files_and_those_of_images_and_texts_are_read() -> None:
         ({**BIT, "crop_size": 300}, "cuts 300 pixels out of 256"),
         ({**BIT, "do_center_crop": False}, "no center crop"),
         ({**BIT, "image_mean": [0.5, 0.5]}, "image_mean"),
+        ({**BIT, "image_mean": [10**400, 0, 0]}, "image_mean"),
+        (processor("PoolFormerImageProcessor", size=224, crop_size=224, crop_pct=1e-300), "crop_pct 1e-300"),
         ({**BIT, "image_mean": None}, "image_mean None"),
         ({**BIT, "image_std": [0.5, float("nan"), 0.5]}, "image_std"),
         ({**BIT, "image_std": [0, 0, 0]}, "std=.*above 0"),

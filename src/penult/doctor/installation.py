@@ -96,6 +96,7 @@ _INNER = {"dev"}  # extras that are not for users
 _PURPOSE = {
     "timm": N_("networks of timm"),
     "keras": N_("networks of Keras"),
+    "hub": N_("ONNX networks of the Hugging Face hub"),
     "int8": N_("making networks in 8 bits"),
     "demo": N_("the photos of `penult demo`"),
     "heif": N_("photos in HEIC"),

@@ -15,30 +15,18 @@ from typing import Any
 from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, PenultError, listed
+from penult.i18n import _
 from penult.zoo import onnx_graph
-from penult.zoo.sources import Unreachable, error_kinds, offline_text
+from penult.zoo.hub_name import NO_COMMIT, PREFIX, HubName, hub_error, is_offline
+from penult.zoo.sources import Unreachable, offline_text
 
-PREFIX = "hf:"
 FIRST = ("onnx/vision_model.onnx", "onnx/model.onnx", "vision_model.onnx", "model.onnx")  # the first that is there is taken
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
-_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
-_NAME = re.compile(
-    rf"(?P<repo>{_PART}/{_PART})(?P<file>(?:/[A-Za-z0-9._+-]+)*)(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/+-]*))?"
-)
 _COMMIT, _SHA256 = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{64}")
 # The same network in fewer bits, as Transformers.js and Optimum name the files: other features, so nobody gets them unasked.
 _VARIANT = re.compile(r"_(?:fp16|bf16|float16|quantized|u?int8|q8|q4(?:f16)?|int4|bnb4|merged|optimized|O[1-4])$", re.I)
 _MOST_CONFIG = 1 << 20  # bytes
 _PAGE = "https://huggingface.co/models?library=onnx"
-
-
-@dataclass(frozen=True, slots=True)
-class HubName:
-    """A repository of the hub, a file in it ("" for the usual one), and a branch, tag or commit (None for the main branch)."""
-
-    repo: str
-    file: str = ""
-    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +52,6 @@ class HubFiles:
         return f"{PREFIX}{self.name.repo}/{self.file}@{self.commit}, sha256 {self.sha256}"
 
 
-def parse(text: str) -> HubName:
-    """Return the parts of what stands behind `hf:`. Raises `InputError` for what no repository can be called."""
-    found = _NAME.fullmatch(text)
-    file = found["file"].removeprefix("/") if found else ""
-    if found is None or ".." in text or "--" in found["repo"] or (file and not file.endswith(".onnx")):
-        raise InputError(
-            f"{PREFIX}{text[:200]} is no network of the Hugging Face hub; give {PREFIX}OWNER/NAME, with @REVISION behind it "
-            f"for a branch, tag or commit, or {PREFIX}OWNER/NAME/FOLDER/FILE.onnx for one of several files."
-        )
-    return HubName(found["repo"], file, found["revision"])
-
-
 def get(name: HubName, asked: str) -> HubFiles:
     """Return the files of a network, downloaded where they are not on this machine; without a network from the hub's cache.
 
@@ -88,8 +64,8 @@ def get(name: HubName, asked: str) -> HubFiles:
     except PenultError:
         raise
     except Exception as error:
-        if "FileMetadataError" in error_kinds(error) or not _is_offline(error):
-            raise _hub_error(error, name) from error
+        if not is_offline(error):
+            raise hub_error(error, name) from error
         try:
             return _cached(name)
         except PenultError:
@@ -103,7 +79,7 @@ def _online(name: HubName) -> HubFiles:
 
     info = HfApi().model_info(name.repo, revision=name.revision, files_metadata=True, timeout=30)
     if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
-        raise InputError(f"{_typed(name)}: the hub does not say at which commit it is; set HF_ENDPOINT to a hub that does.")
+        raise InputError(_(NO_COMMIT, name=name.typed))
     there = {str(one.rfilename): one for one in info.siblings or ()}
     chosen = choose(there, name)
 
@@ -118,8 +94,13 @@ def _online(name: HubName) -> HubFiles:
     for beside in _beside(path, chosen):
         if beside not in there:
             raise InputError(
-                f"{_typed(name)}: {chosen} keeps its weights in {beside[:200]}, which the repository does not have; take "
-                "another file of it, or another network."
+                _(
+                    "{name}: {file} keeps its weights in {other}, which the repository does not have; take another file of "
+                    "it, or another network.",
+                    name=name.typed,
+                    file=chosen,
+                    other=beside[:200],
+                )
             )
         _check_digest(fetch(beside), there[beside], name)
     return _found(name, info.sha, path, chosen, _license(info), configs)
@@ -166,7 +147,17 @@ def choose(files: Iterable[str], name: HubName) -> str:
     if name.file:
         if name.file in every:
             return name.file
-        raise InputError(f"{_typed(name)}: the repository has no such file; {_has(every, name)}.")
+        if not every:
+            raise InputError(_("{name}: the repository has no ONNX file at all; take another network.", name=name.typed))
+        files = listed(every)
+        raise InputError(
+            _(
+                "{name}: the repository has no such file; name one of {files}: {repository}/FILE.",
+                name=name.typed,
+                files=files,
+                repository=f"{PREFIX}{name.repo}",
+            )
+        )
     for usual in FIRST:
         if usual in every:
             return usual
@@ -175,16 +166,21 @@ def choose(files: Iterable[str], name: HubName) -> str:
         return full[0]
     if not every:
         raise InputError(
-            f"{_typed(name)}: the repository has no ONNX file; take one that has (`penult backbones 'hf:*'` names some, "
-            f"{_PAGE} lists all), or timm's network of that name (penult[timm])."
+            _(
+                "{name}: the repository has no ONNX file; take one that has (`penult backbones 'hf:*'` names some, {page} "
+                "lists all), or timm's network of that name (penult[timm]).",
+                name=name.typed,
+                page=_PAGE,
+            )
         )
-    raise InputError(f"{_typed(name)}: which of its files the network is cannot be told; {_has(every, name)}.")
-
-
-def _has(every: list[str], name: HubName) -> str:
-    if not every:
-        return "it has no ONNX file at all; take another network"
-    return f"name one of {listed(every)}: {PREFIX}{name.repo}/FILE"
+    raise InputError(
+        _(
+            "{name}: which of its files the network is cannot be told; name one of {files}: {repository}/FILE.",
+            name=name.typed,
+            files=listed(every),
+            repository=f"{PREFIX}{name.repo}",
+        )
+    )
 
 
 def _is_plain(file: str) -> bool:
@@ -195,15 +191,20 @@ def _is_plain(file: str) -> bool:
 def _beside(path: Path, chosen: str) -> list[str]:
     """Return the files of weights that an ONNX file names, as the repository calls them. Raises `InputError`."""
     if path.stat().st_size > onnx_graph.MAX_BYTES:
-        raise InputError(f"{chosen} has more than 2.1 GB, which one ONNX file cannot hold; take a smaller sibling.")
+        raise InputError(
+            _("{file} has more than 2.1 GB, which one ONNX file cannot hold; take a smaller sibling.", file=chosen)
+        )
     try:
         names = set(onnx_guard.locations(untrusted.read_bytes(path)))
     except ValueError:  # no ONNX file: who reads it says so
         return []
     if outside := sorted(one for one in names if not _is_plain(one)):
         raise InputError(
-            f"{chosen} keeps weights in files outside its own folder ({listed(outside)}), which are not read; take another "
-            "network."
+            _(
+                "{file} keeps weights in files outside its own folder ({others}), which are not read; take another network.",
+                file=chosen,
+                others=listed(outside),
+            )
         )
     return [f"{chosen.rpartition('/')[0]}/{one}".removeprefix("/") for one in sorted(names)]
 
@@ -213,8 +214,14 @@ def _check_digest(path: Path, listed_as: Any, name: HubName) -> None:
     wanted = getattr(listed_as.lfs, "sha256", None)
     if isinstance(wanted, str) and _SHA256.fullmatch(wanted) and untrusted.sha256(path) != wanted:
         raise DamagedFile(
-            f"{_typed(name)}: {path} is not the file that the hub lists, its sha256 is not {wanted[:12]}...; delete "
-            f"{path.resolve()} and run again."
+            _(
+                "{name}: {file} is not the file that the hub lists, its sha256 is not {digits}...; delete {blob} and run "
+                "again.",
+                name=name.typed,
+                file=path,
+                digits=wanted[:12],
+                blob=path.resolve(),
+            )
         )
 
 
@@ -222,16 +229,20 @@ def _config(path: Path, name: HubName) -> dict[str, Any]:
     try:
         found = untrusted.parse_json(untrusted.read_bytes(path, _MOST_CONFIG))
     except (OSError, ValueError) as error:
-        raise InputError(f"{_typed(name)}: its {path.name} cannot be read ({error}); take another network.") from error
+        raise InputError(
+            _("{name}: its {file} cannot be read ({why}); take another network.", name=name.typed, file=path.name, why=error)
+        ) from error
     if not isinstance(found, dict):
-        raise InputError(f"{_typed(name)}: its {path.name} holds no settings by name; take another network.")
+        raise InputError(
+            _("{name}: its {file} holds no settings by name; take another network.", name=name.typed, file=path.name)
+        )
     return found
 
 
 def _license(info: Any) -> str:
     """Return the license that the card states, or whose card to look at."""
     card = info.card_data.to_dict() if info.card_data is not None else {}
-    tags = {key: value for key, _, value in (str(tag).partition(":") for tag in info.tags or ())}
+    tags = dict(str(tag).split(":", 1) for tag in info.tags or () if ":" in str(tag))
     stated = card.get("license_name") if card.get("license") in {None, "other"} else card["license"]
     stated = stated or card.get("license") or tags.get("license")
     base = card.get("base_model") or tags.get("base_model")
@@ -239,35 +250,3 @@ def _license(info: Any) -> str:
     origin = f"; see {base}" if isinstance(base, str) else ""
     text = stated if isinstance(stated, str) else f"not stated on its card{origin}"
     return text[:200] if text.isprintable() else "not stated on its card"
-
-
-def _typed(name: HubName) -> str:
-    file = f"/{name.file}" if name.file else ""
-    return f"{PREFIX}{name.repo}{file}" + (f"@{name.revision}" if name.revision else "")
-
-
-def _is_offline(error: BaseException) -> bool:
-    return bool(error_kinds(error) & {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectTimeout",
-        "ConnectionError", "ReadTimeout", "ReadError", "ProxyError", "gaierror", "RemoteProtocolError"})  # fmt: skip
-
-
-def _hub_error(error: BaseException, name: HubName) -> PenultError:
-    """Return the error to raise for what `huggingface_hub` raised."""
-    kinds, typed, text = error_kinds(error), _typed(name), " ".join(str(error).split())[:300]
-    if "FileMetadataError" in kinds:
-        return InputError(
-            f"{typed}: the hub does not say of a file which commit it is of; set HF_ENDPOINT to a hub that does."
-        )
-    if "GatedRepoError" in kinds:
-        return InputError(
-            f"{typed}: its files are given only to those who agreed to its terms; agree on its page, then log in with "
-            "`hf auth login` or set HF_TOKEN."
-        )
-    if "RevisionNotFoundError" in kinds:
-        return InputError(f"{typed}: the repository has no revision {name.revision}; give a branch, a tag or a commit of it.")
-    if "RepositoryNotFoundError" in kinds:
-        return InputError(
-            f"{typed}: the hub has no such repository, or a private one; look at its page for the exact name, or log in with "
-            "`hf auth login` or HF_TOKEN where it is private."
-        )
-    return InputError(f"{typed} cannot be downloaded: {type(error).__name__}: {text}; try again, or take another network.")

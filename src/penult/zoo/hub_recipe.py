@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, listed
+from penult.i18n import _
 from penult.pixels.recipe import Recipe
 from penult.zoo import recipe_file
 
@@ -57,7 +58,7 @@ _ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "Featur
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _WARPED = 384  # ConvNeXT sees the whole picture from this size on
 _NEAR = 1e-9
-_LARGEST = 10_000  # pixels a side
+_LARGEST = 10_000  # pixels a side, and more than any mean or std
 
 
 def recipe_of(configs: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], size: int | None) -> Recipe:
@@ -71,7 +72,11 @@ def recipe_of(configs: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
         except InputError as error:
             usual = " ".join(f"{name}={value}" for name, value in recipe_file.USUAL.items())
             raise InputError(
-                f"{error} Give --recipe {usual} with the values that it was trained with, or take another network."
+                _(
+                    "{why} Give --recipe {usual} with the values that it was trained with, or take another network.",
+                    why=error,
+                    usual=usual,
+                )
             ) from error
     recipe = recipe_file.to_recipe(given.items(), "its recipe")
     return recipe if size is None else replace(recipe, size=size)
@@ -81,7 +86,7 @@ def _stated(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the settings that the files state. Raises `InputError` without a cure, which is the same for all."""
     recipe = _read(configs)
     if wrong := wrong_settings(settings := recipe.to_dict()):
-        raise InputError(f"its preprocessing cannot be used: {'; '.join(wrong)}.")
+        raise InputError(_("its preprocessing cannot be used: {settings}.", settings="; ".join(wrong)))
     return settings
 
 
@@ -97,7 +102,7 @@ def _read(configs: Mapping[str, Mapping[str, Any]]) -> Recipe:
         return _of_timm(config)
     if processor is None:
         raise InputError(
-            "the repository has no preprocessor_config.json, and how a network wants to see images cannot be guessed."
+            _("the repository has no preprocessor_config.json, and how a network wants to see images cannot be guessed.")
         )
     return _of_processor(processor)
 
@@ -105,14 +110,20 @@ def _read(configs: Mapping[str, Mapping[str, Any]]) -> Recipe:
 def _of_timm(config: Mapping[str, Any]) -> Recipe:
     sides, mode, kind = config.get("input_size"), config.get("crop_mode") or "center", config.get("interpolation", "bicubic")
     if not (isinstance(sides, list) and len(sides) == 3 and sides[0] == 3 and sides[1] == sides[2] and _is_side(sides[1])):
-        raise InputError(f"its config.json has the input size {sides!r:.60}, and penult gives color images of n x n.")
+        raise InputError(
+            _("its config.json has the input size {size!r:.60}, and penult gives color images of n x n.", size=sides)
+        )
     if mode not in ("center", "squash") or kind not in _INTERPOLATIONS.values():
-        raise InputError(f"its config.json has the crop mode {mode!r:.30} and {kind!r:.30} interpolation, and recipes none.")
-    crop = config.get("crop_pct", 0.875)
-    if not isinstance(crop, int | float) or not 0.1 <= crop <= 1:
-        raise InputError(f"its config.json has crop_pct {crop!r:.30}, and a crop is a share from 0.1 to 1.")
+        raise InputError(
+            _(
+                "its config.json has the crop mode {mode!r:.30} and the interpolation {kind!r:.30}, and recipes do not.",
+                mode=mode,
+                kind=kind,
+            )
+        )
+    crop = _crop_share(config.get("crop_pct", 0.875))
     return Recipe(
-        sides[1], "crop" if mode == "center" else "squash", float(crop), cast(Any, kind),
+        sides[1], "crop" if mode == "center" else "squash", crop, cast(Any, kind),
         _three(config, "mean"), _three(config, "std"),
     )  # fmt: skip
 
@@ -121,18 +132,25 @@ def _of_processor(config: Mapping[str, Any]) -> Recipe:
     name = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
     family = next((name.removesuffix(ending) for ending in _ENDINGS if name.endswith(ending)), name)
     if family not in _PROCESSORS:
-        what = f"is {name[:60]!r}" if name else "has no name"
-        raise InputError(f"its image processor {what}, and not one of {listed(_PROCESSORS, 30)}.")
+        known = listed(_PROCESSORS, 30)
+        raise InputError(_("its image processor is {name!r:.60}, and those known here are {known}.", name=name, known=known))
     own, config = _PROCESSORS[family], {key: value for key, value in config.items() if value is not None}
     if config.get("do_pad") or not config.get("do_resize", True):
-        which = "pads images (do_pad)" if config.get("do_pad") else "does not resize images (do_resize is false)"
-        raise InputError(f"its image processor {which}, and penult gives a network squares of one size.")
+        raise InputError(
+            _(
+                "its image processor pads images (do_pad) or does not resize them (do_resize); a network needs squares of one size."
+            )
+        )
     resample = config.get("resample", own.resample)
     if type(resample) is not int or resample not in _INTERPOLATIONS:
-        raise InputError(f"its image processor resizes with Pillow's filter {resample!r:.20}, and recipes have 0, 2 and 3.")
+        raise InputError(
+            _("its image processor resizes with Pillow's filter {number!r:.20}, and recipes have 0, 2 and 3.", number=resample)
+        )
     size, mode, resized = _geometry(config, family, own)
     if size > resized:
-        raise InputError(f"its image processor cuts {size} pixels out of {resized}, and penult pads nothing.")
+        raise InputError(
+            _("its image processor cuts {size} pixels out of {resized}, and penult pads nothing.", size=size, resized=resized)
+        )
     mean, std = _affine(config, own)
     flip = bool(config.get("do_flip_channel_order", own.flip))
     whole = mode == "squash" and size == resized  # nothing is cut off
@@ -145,21 +163,20 @@ def _of_processor(config: Mapping[str, Any]) -> Recipe:
 def _geometry(config: Mapping[str, Any], family: str, own: _Processor) -> tuple[int, str, int]:
     """Return the side of what the network sees, crop or squash, and the side to which the photo is resized before."""
     side, squash = _sides(config, "size", own.square)
-    share = config.get("crop_pct", own.crop_pct)
-    if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):
-        raise InputError(f"its image processor has crop_pct {share!r:.30}, and a crop is a share above 0, up to 1.")
-    if family == "ConvNext":
-        return (side, "squash", side) if side >= _WARPED else (side, "crop", int(side / cast(float, share)))
     resized = side
-    if family == "PoolFormer" and share is not None:
-        resized, squash = int(side / share), False
+    if own.crop_pct is not None:
+        resized, squash = int(side / _crop_share(config.get("crop_pct", own.crop_pct))), False
+    if family == "ConvNext":
+        return (side, "squash", side) if side >= _WARPED else (side, "crop", resized)
     if family == "Levit" and not squash:
         resized = int(256 / 224 * side)
     if config.get("do_center_crop", own.center_crop):
-        crop, _ = _sides(config, "crop_size", True)
+        crop = _sides(config, "crop_size", True)[0]
         return crop, "squash" if squash else "crop", resized
     if not squash:
-        raise InputError("its image processor keeps photos as long as they are (no center crop), and a network sees a square.")
+        raise InputError(
+            _("its image processor keeps photos as long as they are (no center crop), and a network sees a square.")
+        )
     return side, "squash", side
 
 
@@ -172,7 +189,9 @@ def _sides(config: Mapping[str, Any], name: str, square: bool) -> tuple[int, boo
         found = [value.get("height"), value.get("width")] if both else [value.get("shortest_edge")]
     side = found[0]
     if found[-1] != side or not isinstance(side, int) or not _is_side(side):
-        raise InputError(f"its image processor has the {name} {value!r:.80}, and a network sees a square.")
+        raise InputError(
+            _("its image processor has the {setting} {value!r:.80}, and a network sees a square.", setting=name, value=value)
+        )
     return side, both
 
 
@@ -180,11 +199,19 @@ def _is_side(value: Any) -> bool:
     return type(value) is int and 0 < value <= _LARGEST
 
 
+def _crop_share(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0.1 <= value <= 1:
+        raise InputError(_("its preprocessing has crop_pct {value!r:.30}, and a crop is a share from 0.1 to 1.", value=value))
+    return float(value)
+
+
 def _affine(config: Mapping[str, Any], own: _Processor) -> tuple[Any, Any]:
     """Return the mean and std, in units of 0..1, with which a recipe does what the processor does to the numbers 0..255."""
     factor = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
     if not isinstance(factor, int | float) or not 0 < factor <= 255:
-        raise InputError(f"its image processor has rescale_factor {factor!r:.30}, and pixels are scaled by a number above 0.")
+        raise InputError(
+            _("its image processor has rescale_factor {value!r:.30}, and pixels are scaled by a number above 0.", value=factor)
+        )
     white = 1.0 if abs(255 * factor - 1) < _NEAR else 255 * factor
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     normalize = config.get("do_normalize", own.normalize)
@@ -202,8 +229,10 @@ def _three(config: Mapping[str, Any], name: str) -> tuple[float, float, float]:
     value = config.get(name)
     numbers = [value] * 3 if isinstance(value, int | float) else value
     fine = isinstance(numbers, list) and len(numbers) == 3 and not any(isinstance(v, bool) for v in numbers)
-    if not fine or not all(isinstance(v, int | float) and math.isfinite(v) for v in cast(Any, numbers)):
-        raise InputError(f"its preprocessing has {name} {value!r:.80}, and that is a number for each color.")
+    if not fine or not all(isinstance(v, int | float) and abs(v) < _LARGEST for v in cast(Any, numbers)):
+        raise InputError(
+            _("its preprocessing has {setting} {value!r:.80}, and that is a number for each color.", setting=name, value=value)
+        )
     first, second, third = map(float, cast(Any, numbers))
     return first, second, third
 

@@ -15,14 +15,16 @@ import numpy as np
 
 from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, InputError, PenultError
+from penult.i18n import _
 from penult.zoo import feature_tensor, hub_files, hub_recipe, onnx_graph, onnx_shapes, onnx_source, preprocessing
 from penult.zoo.catalog import Listed, fits
 from penult.zoo.feature_tensor import FeatureTensor, GraphView
-from penult.zoo.hub_files import PREFIX
+from penult.zoo.hub_name import PREFIX, parse
 from penult.zoo.sources import LoadedModel, ModelSpec
 
 _POOLED = ("image_embeds", "pooler_output")  # outputs of Transformers' networks, the one for comparing images first
 _TOKENS = "last_hidden_state"  # (n, tokens, d), or the maps (n, d, h, w) of a network of convolutions
+_MOST_PREFIX = 16  # class tokens and registers
 _IMAGES = "pixel_values"  # what Transformers' networks call their input
 # Name, side of the input, millions of parameters, license of the original network: what `penult backbones 'hf:*'` shows.
 # Read in the publishers' papers, cards and other programs' lists, not in the files themselves: those are looked at when they
@@ -55,7 +57,7 @@ def load(spec: ModelSpec) -> LoadedModel:
 
     Raises `InputError`, `UnknownName`, `Unreachable` and `DamagedFile`.
     """
-    files = hub_files.get(hub_files.parse(spec.name), spec.typed)
+    files = hub_files.get(parse(spec.name), spec.typed)
     model, weights = onnx_source.read(files.model, files.folder)
     try:
         recipe = hub_recipe.recipe_of(files.configs, dict(spec.recipe or ()), spec.size)
@@ -63,14 +65,16 @@ def load(spec: ModelSpec) -> LoadedModel:
         _fix_shape(model, recipe.size)
         taken = preprocessing.image_input(model)
         if taken.size not in {None, recipe.size}:
-            raise InputError(f"it takes {taken.size} x {taken.size} pixels and no others; leave :{recipe.size} out.")
+            raise InputError(
+                _("it takes {side} x {side} pixels and no others; leave :{size} out.", side=taken.size, size=recipe.size)
+            )
         try:
             view = GraphView(model, {taken.name: taken.shape(recipe.size)})
         except DamagedFile as error:
             if spec.size is None:
                 raise
             raise InputError(
-                f"it does not take {spec.size} x {spec.size} pixels ({error}); leave :{spec.size} out."
+                _("it does not take {size} x {size} pixels ({why}); leave :{size} out.", size=spec.size, why=error)
             ) from error
         view, choice = choose(model, view, spec, files.configs.get("config.json", {}))
         onnx_source.cut(model, view, choice)
@@ -134,9 +138,15 @@ def choose(model: Any, view: GraphView, spec: ModelSpec, config: Mapping[str, An
     if spec.output is not None:
         return view, feature_tensor.choose(view, spec.output)
     if spec.pooling == "pooler" and pooled is None:
-        raise InputError("it has no output that is pooled; leave out :pooler, or give :cls or :mean.")
+        raise InputError(_("it has no output that is pooled; leave out :pooler, or give :cls or :mean."))
     if spec.pooling in {"cls", "mean"} and _TOKENS not in view.outputs:
-        raise InputError(f"it has no output {_TOKENS}, so no tokens to take or average; leave out :{spec.pooling}.")
+        raise InputError(
+            _(
+                "it has no output {output}, so no tokens to take or average; leave out :{pooling}.",
+                output=_TOKENS,
+                pooling=spec.pooling,
+            )
+        )
     untrained = pooled is not None and _TOKENS in view.outputs and view.maker(pooled, "Tanh") is not None
     if spec.pooling == "pooler" or (spec.pooling is None and pooled is not None and not untrained):
         taken = feature_tensor.choose(view, pooled)
@@ -146,7 +156,9 @@ def choose(model: Any, view: GraphView, spec: ModelSpec, config: Mapping[str, An
         if dims is not None and len(dims) == 3:
             return _of_tokens(model, view, spec.pooling, config)
         if spec.pooling == "cls":
-            raise InputError(f"its {view.describe(_TOKENS)} are maps, so it has no class token; leave out :cls.")
+            raise InputError(
+                _("its output {output} is maps, so it has no class token; leave out :cls.", output=view.describe(_TOKENS))
+            )
         return view, feature_tensor.choose(view, _TOKENS)
     if "logits" in view.outputs:
         view.outputs = ["logits"]
@@ -158,15 +170,15 @@ def _of_tokens(model: Any, view: GraphView, pooling: str | None, config: Mapping
 
     The prefix are the class token and registers; some networks have neither.
     """
-    _, count, width = view.dims(_TOKENS) or ()
-    image = next(iter(view.inputs.values()))
-    patch = config.get("patch_size")
-    side = max(image[2:]) // patch if type(patch) is int and 0 < patch <= max(image[2:]) else math.isqrt(count)
+    count, width = (view.dims(_TOKENS) or ())[1:]
+    (image,) = view.inputs.values()
+    patch, side = config.get("patch_size"), math.isqrt(count)
+    if type(patch) is int and patch > 0 and 0 <= count - (image[2] // patch) ** 2 <= _MOST_PREFIX:
+        side = image[2] // patch  # the largest square would take the registers for patches where these are few
     prefix = count - side * side
-    if prefix < 0 or (pooling == "cls" and prefix == 0):
+    if pooling == "cls" and prefix == 0:
         raise InputError(
-            f"its {view.describe(_TOKENS)} are not a class token and the patches of a square; give --recipe output=TENSOR, or "
-            f"leave out :{pooling or 'the pooling'}."
+            _("its output {output} has no class token, only patches; leave out :cls.", output=view.describe(_TOKENS))
         )
     tail = GraphBuilder("tokens", onnx_graph.free_prefix(model.graph))
 

@@ -18,7 +18,7 @@ from penult.backbones.backbone import POOLINGS
 from penult.errors import InputError
 from penult.i18n import N_, _
 from penult.pixels import CROP_MODES
-from penult.zoo import hub_files
+from penult.zoo import hub_name
 from penult.zoo.sources import SOURCES, TOKEN_POOLINGS, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def understand(text: str) -> ModelSpec:
     `hf-hub:` and `hf:` names have (the latter no files). A name of Keras's applications in their spelling is theirs.
     Raises `InputError` for a file that is missing, and for a name that no repository of the hub can have.
     """
-    name, file = (text, None) if text.startswith(hub_files.PREFIX) else _split_file(text)
+    name, file = (text, None) if text.startswith(hub_name.PREFIX) else _split_file(text)
     name, settings = split_settings(name)
     if file is not None and not settings and not _is_file(file):
         file, settings = split_settings(file)
@@ -94,7 +94,7 @@ def understand(text: str) -> ModelSpec:
         if source.prefix and name.startswith(source.prefix):
             inner = _nonempty(name.removeprefix(source.prefix), text)
             if key == "hub":
-                hub_files.parse(inner)
+                hub_name.parse(inner)
             return ModelSpec(key, inner, file, size, crop_mode, pooling, label=name + tail)
         if source.suffix and name.lower().endswith(source.suffix):
             if file is not None:
