@@ -138,7 +138,8 @@ def _of_processor(config: Mapping[str, Any]) -> Recipe:
     if config.get("do_pad") or not config.get("do_resize", True):
         raise InputError(
             _(
-                "its image processor pads images (do_pad) or does not resize them (do_resize); a network needs squares of one size."
+                "its image processor pads images (do_pad) or does not resize them (do_resize); a network needs squares of one "
+                "size."
             )
         )
     resample = config.get("resample", own.resample)
