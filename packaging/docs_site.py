@@ -27,6 +27,7 @@ LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
 # What leads to a page in the other language on GitHub; on the site the header does.
 SWITCH = re.compile(r"(?m)^English: \[.*?\]\(.*?\)[.。]?\n|\s*中文(?:说明)?[:：] ?\[.*?\]\(.*?\.zh\.md\)")
 OTHER = "#other-language"  # stands in mkdocs.yml for the address
+JOIN = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u3000-\u9fff\uff00-\uffef])")
 ENGLISH_ONLY = "\n> 本页暂时只有英文版。\n"
 
 
@@ -42,7 +43,9 @@ def lay_out(language: str) -> None:
         text = SWITCH.sub("", source.read_text(encoding="utf-8"))
         text = LINK.sub(lambda found, source=source, page=page: f"]({target(found[1], source, page)})", text)  # type: ignore[misc]
         if language != "en" and not source.name.endswith(f".{language}.md"):
-            text = re.sub(r"(?m)(\A# .*\n)", lambda found: found[1] + ENGLISH_ONLY, text, count=1)
+            text = re.sub(r"(\A# .*\n)", lambda found: found[1] + ENGLISH_ONLY, text, count=1)
+        parts = re.split(r"(?ms)(^```.*?^```)", text)  # a line that ends in Chinese is no end of a word
+        text = "".join(part if part.startswith("```") else JOIN.sub("", part) for part in parts)
         (out / page).parent.mkdir(parents=True, exist_ok=True)
         (out / page).write_text(text, encoding="utf-8")
 
