@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from penult.i18n import N_, _
+
 _IMAGE_EXTENSIONS = """
     jpg jpeg jpe jfif pjpeg pjp mpo png apng gif bmp dib webp tif tiff avif avifs heic heics heif heifs hif
     ppm pgm pbm pnm jp2 j2k jpf jpx jpm j2c jpc jxl
@@ -63,29 +65,29 @@ class UnreadFormat:
     @property
     def files(self) -> str:
         """Return what several such files are called."""
-        return "videos" if self.name == "video" else f"{self.name} files"
+        return _("videos") if self.name == "video" else _("{format} files", format=_(self.name))
 
     @property
     def cure_for_many(self) -> str:
         """Return what to do with several of them."""
-        return self.cure.replace(" it ", " them ").replace(" its ", " their ")
+        return _(self.cure).replace(" it ", " them ").replace(" its ", " their ")  # which is English
 
 
-SAVE = "save it as JPEG or PNG"
-_PAGES = "save its pages or pictures as JPEG or PNG"
+SAVE = N_("save it as JPEG or PNG")
+_PAGES = N_("save its pages or pictures as JPEG or PNG")
 RAW = UnreadFormat(
-    "camera raw",
-    "export it as JPEG or TIFF from the camera's own program or a raw converter",
+    N_("camera raw"),
+    N_("export it as JPEG or TIFF from the camera's own program or a raw converter"),
     extensions="cr2 cr3 nef nrw arw sr2 srf dng raf orf rw2 pef srw x3f 3fr iiq mrw erf kdc dcr mos rwl raw",
     signatures=(b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"),
     weak=(b"FOVb", b"\0MRM"),
 )
 _DICOM = UnreadFormat(
-    "DICOM", "export it as PNG (16 bits are read), for instance with dcm2pnm or pydicom", extensions="dcm dicom dic"
+    "DICOM", N_("export it as PNG (16 bits are read), for instance with dcm2pnm or pydicom"), extensions="dcm dicom dic"
 )
 _VIDEO = UnreadFormat(
-    "video",
-    "save its frames as JPEG or PNG, for instance with ffmpeg",
+    N_("video"),
+    N_("save its frames as JPEG or PNG, for instance with ffmpeg"),
     photo=False,
     extensions="mp4 m4v mov avi mkv webm mpg mpeg wmv flv 3gp",
     signatures=(b"\x1aE\xdf\xa3",),
@@ -101,7 +103,7 @@ _UNREAD = (
     UnreadFormat("JPEG XR", SAVE, extensions="jxr wdp hdp", signatures=(b"II\xbc",)),
     UnreadFormat("QOI", SAVE, extensions="qoi", signatures=(b"qoif",)),
     UnreadFormat("OpenEXR", SAVE, extensions="exr", signatures=(b"v/1\1",)),
-    UnreadFormat("FITS", "save it as 16-bit PNG or TIFF", extensions="fits fit fts", signatures=(b"SIMPLE  =",)),
+    UnreadFormat("FITS", N_("save it as 16-bit PNG or TIFF"), extensions="fits fit fts", signatures=(b"SIMPLE  =",)),
     UnreadFormat("GIMP", SAVE, extensions="xcf", signatures=(b"gimp xcf",)),
     UnreadFormat("PDF", _PAGES, photo=False, extensions="pdf", signatures=(b"%PDF",)),
     UnreadFormat("EPS", _PAGES, photo=False, extensions="eps ps ai", weak=(b"%!PS", b"\xc5\xd0\xd3\xc6")),
@@ -126,21 +128,29 @@ _DICOM_GROUPS = (b"\x02\0", b"\x08\0")  # what DICOM without its preamble begins
 _VALUE_KINDS = (b"UL", b"CS", b"UI", b"LO", b"DA", b"SH")
 
 # What lies under the name of a photo and never was one: how it begins (in small letters), what it is, the cure.
-_DOWNLOAD = "download the photo itself again, or remove it"
-_UNPACK = "unpack it, or remove it"
+_DOWNLOAD = N_("download the photo itself again, or remove it")
+_UNPACK = N_("unpack it, or remove it")
 _NO_PICTURES: tuple[tuple[bytes, str, str], ...] = (
-    *((sign, "a web page", _DOWNLOAD) for sign in (b"<!doctype html", b"<html")),
+    *((sign, N_("a web page"), _DOWNLOAD) for sign in (b"<!doctype html", b"<html")),
     (b"<?xml", "XML", _DOWNLOAD),
     (b'{"', "JSON", _DOWNLOAD),
-    (b"version https://git-lfs.github.com", "a pointer of Git LFS, not the photo", "fetch the photos with `git lfs pull`"),
-    (b"/annex/objects/", "a pointer of git-annex, not the photo", "fetch the photos with `git annex get`"),
-    (b"/9j/", "a JPEG in Base64", "decode it: base64 -d OLD > NEW"),
-    (b"data:image/", "a picture as a data URL", "decode what follows the comma: base64 -d"),
-    (b"\xef\xbf\xbd", "a file that was saved as text, which destroyed it", "copy it again as it is (in binary), or remove it"),
-    (b"http/", "the answer of a web server with its header", _DOWNLOAD),
-    (b"pk\3\4", "a zip archive", _UNPACK),
-    (b"\x1f\x8b", "a gzip archive", _UNPACK),
-    (b"\0\5\x16\7", "what macOS keeps beside a file", "remove it"),
+    (
+        b"version https://git-lfs.github.com",
+        N_("a pointer of Git LFS, not the photo"),
+        N_("fetch the photos with `git lfs pull`"),
+    ),
+    (b"/annex/objects/", N_("a pointer of git-annex, not the photo"), N_("fetch the photos with `git annex get`")),
+    (b"/9j/", N_("a JPEG in Base64"), N_("decode it: base64 -d OLD > NEW")),
+    (b"data:image/", N_("a picture as a data URL"), N_("decode what follows the comma: base64 -d")),
+    (
+        b"\xef\xbf\xbd",
+        N_("a file that was saved as text, which destroyed it"),
+        N_("copy it again as it is (in binary), or remove it"),
+    ),
+    (b"http/", N_("the answer of a web server with its header"), _DOWNLOAD),
+    (b"pk\3\4", N_("a zip archive"), _UNPACK),
+    (b"\x1f\x8b", N_("a gzip archive"), _UNPACK),
+    (b"\0\5\x16\7", N_("what macOS keeps beside a file"), N_("remove it")),
 )
 
 
@@ -204,7 +214,7 @@ def unread_by_head(head: bytes, weak: bool = False) -> UnreadFormat | None:
         (weak and head[:4] in (b"II*\0", b"MM\0*") and head[8:10] == b"CR", RAW),
         (weak and b"<svg" in head[:1024], _SVG),
         (weak and head[:4] == b"\1\0\0\0" and head[40:44] == b" EMF", UnreadFormat("EMF", SAVE)),
-        (weak and head[344:347] in (b"n+1", b"ni1"), UnreadFormat("NIfTI", "save its slices as 16-bit PNG")),
+        (weak and head[344:347] in (b"n+1", b"ni1"), UnreadFormat("NIfTI", N_("save its slices as 16-bit PNG"))),
     ):
         if applies:
             return format
@@ -214,8 +224,8 @@ def unread_by_head(head: bytes, weak: bool = False) -> UnreadFormat | None:
 def never_an_image(data: bytes) -> tuple[str, str] | None:
     """Return what bytes are that never were a picture, and what to do; None where nobody knows."""
     if data.endswith(b"TRUEVISION-XFILE.\0"):
-        return "a TGA picture, which is not read", SAVE
+        return N_("a TGA picture, which is not read"), SAVE
     if not any(data[:4096]):
-        return "nothing but zeros", "copy it again from where it came from, or remove it"
+        return N_("nothing but zeros"), N_("copy it again from where it came from, or remove it")
     begins = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return next(((name, cure) for magic, name, cure in _NO_PICTURES if begins.startswith(magic)), None)

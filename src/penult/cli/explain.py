@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 def _line(about: dict[str, Any]) -> str:
     """Return `99.9%  cat  photos/12.jpg  class activation map: penult-explain/12-cat-1f6e09ab.png`."""
     if "unreadable" in about:
-        return _("   -     {file}  (unreadable: {reason})", file=about["file"], reason=about["unreadable"])
+        return _("   -     {file}  (unreadable: {reason})", file=about["file"], reason=_(about["unreadable"]))
     label = about["label"]
     if label != about["predicted"]:
         label = _("{label}  (predicted: {predicted})", label=label, predicted=about["predicted"])

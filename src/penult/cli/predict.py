@@ -171,7 +171,7 @@ def _show(answers: Predictions) -> None:
     for p in answers:
         line = f"{percent(p.confidence):>7}  {output.printable(p.label or NONE)}  {output.printable(p.id)}"
         if p.failure:
-            line = _("{line}  (unreadable: {reason})", line=line, reason=p.failure.reason)
+            line = _("{line}  (unreadable: {reason})", line=line, reason=_(p.failure.reason))
         elif p.unlike:
             line = _("{line}  (unlike the training photos)", line=line)
         output.out(line)

@@ -69,7 +69,7 @@ def _show(one: Neighbors) -> None:
     from penult.cli import output
 
     photo = output.printable(one.photo)
-    output.out(_("{photo}  (unreadable: {reason})", photo=photo, reason=one.failure.reason) if one.failure else photo)
+    output.out(_("{photo}  (unreadable: {reason})", photo=photo, reason=_(one.failure.reason)) if one.failure else photo)
     for other in one.found:
         output.out(_line(other))
 
