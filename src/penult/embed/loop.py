@@ -292,7 +292,7 @@ def run_streams(
             views = iter(image.pixels)
             new = sum(stream.put(digest, views) for stream in streams) > 0
             out.embedded, out.reused = out.embedded + new, out.reused + (not new)
-        progress("features", done, n)
+        progress(N_("features"), done, n)
     for stream in streams:
         stream.finish()
     return out

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult import pixels, store
 from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels import FULL_DEPTH, Failure, Recipe
 from penult.sources import reading_order
 
@@ -94,7 +94,7 @@ class PhotoThumbnails:
                     self.failures[n] = one.failure
                 elif one.digest != self._digests[n].tobytes():
                     self.failures[n] = Failure("unreadable file", _("it was changed meanwhile"))
-                progress("thumbnails", done, len(numbers))
+                progress(N_("thumbnails"), done, len(numbers))
 
 
 def open_thumbnails(settings: EmbedOptions, depth: int) -> store.BlobCache:

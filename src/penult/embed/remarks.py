@@ -17,6 +17,7 @@ from penult import pixels, store
 from penult.backbones import Backbone
 from penult.embed.options import EmbedOptions
 from penult.errors import ProgressCallback, quiet
+from penult.i18n import N_
 from penult.pixels import FULL_DEPTH, Recipe, Remark
 from penult.pixels.modes import levels
 from penult.sources import Member, reading_order
@@ -115,6 +116,6 @@ def _of_files(files: Sequence[Any], settings: EmbedOptions, progress: ProgressCa
         for done, one in enumerate(looks, 1):
             if one.remark is not None and one.digest is not None and one.remark.levels:
                 seen[one.digest] = one.remark
-            progress("bits", done, len(rest))
+            progress(N_("bits"), done, len(rest))
     keep(seen, settings)
     return [remark.levels for remark in (*known.values(), *seen.values())]

@@ -194,5 +194,5 @@ def _with_interval(score: Mapping[str, Any] | Score) -> str:
     values = score if isinstance(score, Mapping) else score.to_dict()
     if values["value"] is None:
         return _("none")
-    ends = [percent(values[end]).removesuffix("%") for end in ("low", "high")]
-    return f"{percent(values['value'])} ({ends[0]}-{ends[1]})"
+    low, high = (percent(values[end]).removesuffix("%") for end in ("low", "high"))
+    return _("{value} ({low}-{high})", value=percent(values["value"]), low=low, high=high)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from penult.errors import ProgressCallback, quiet
+from penult.i18n import N_
 from penult.shards.attempts import DEATHS, AttemptFiles, forget_attempts
 from penult.shards.extractor import Extractor
 from penult.shards.manifest import Manifest, write_manifest
@@ -69,7 +70,7 @@ class ShardProgress:
         self._tell, self._done, self._left = progress, [0, 0], [sum(task.rows for task in tasks), len(tasks)]
         if tasks:
             self.within("", 0, 0)
-            progress("shards", 0, len(tasks))
+            progress(N_("shards"), 0, len(tasks))
 
     def within(self, step: str, done: int, total: int) -> None:
         """Take how many images are done of the shard that is under way; a `ProgressCallback`."""

@@ -14,7 +14,7 @@ from penult import bundle, evaluate
 from penult.arrays import default_errors, row_chunks, stratified_rows
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.evaluate import Evaluation, LabelEvaluation
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.images import TableOptions
 from penult.pixels.preparing import memory_bytes
 from penult.predict import Predictor
@@ -86,7 +86,7 @@ def evaluate_stored(
     parts = chunks(X.shape)
     for done, at in enumerate(parts, 1):
         proba[at] = predictor.score(X[at])
-        progress("answers", done, len(parts))
+        progress(N_("answers"), done, len(parts))
     seen = predictor.bundle.seen
     if seen is not None:
         for at in row_chunks(len(rows), STEP):

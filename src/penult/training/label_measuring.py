@@ -10,7 +10,7 @@ from penult import evaluate
 from penult.errors import InputError, ProgressCallback
 from penult.evaluate import LabelEvaluation
 from penult.fit import head_for_labels
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.training.data import TrainingData
 from penult.training.measuring import title_alone, title_on_all
 from penult.training.options import TrainOptions
@@ -50,7 +50,7 @@ def measure_labels(
     chosen = evaluate.cross_validate_labels(head, X, Y, data.classes, folds=folds, name=title, **how)
     each = names if alone and len(names) > 1 else ()
     others, total = [], 1 + len(each)
-    progress("measuring", 1, total)
+    progress(N_("measuring"), 1, total)
     for i, name in enumerate(each):
         at = data.columns(i)
         found = evaluate.cross_validate_labels(
@@ -63,5 +63,5 @@ def measure_labels(
             **how,
         )
         others.append(found)
-        progress("measuring", i + 2, total)
+        progress(N_("measuring"), i + 2, total)
     return chosen, tuple(others)

@@ -21,7 +21,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference, Evaluation, Folds, LearningCurve, Trial, TrialData, TrialProcess, run_trials
 from penult.evaluate.evaluation import build
 from penult.fit import build_head
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, TrainingData
 from penult.training.options import TrainOptions
@@ -53,7 +53,7 @@ def measure(
     def made() -> None:
         nonlocal step
         step += 1
-        progress("measuring", step, total)
+        progress(N_("measuring"), step, total)
 
     found: dict[int, Evaluation] = {}
     with process.sharing() if beside else nullcontext():
@@ -84,7 +84,7 @@ def _measure_sample(
     held = np.full(len(every.y), -1, np.int8)
     held[every.copies] = fold[every.originals]
     proba, choices = head.cross_fit(every.X, every.y, fold, every.sample, held)  # (m, k)
-    progress("measuring", 1, 2)
+    progress(N_("measuring"), 1, 2)
     parts = np.unique(fold[fold >= 0])
     n, out = len(every.y), np.mean([np.sum(held == part) + np.sum(fold == part) for part in parts])
     how = Folds(len(parts), float(n / (n - out)), each=n / len(classes))
@@ -103,7 +103,7 @@ def _measure_sample(
             for one in trials
         ]
         others = [evaluation for _, evaluation in run_trials(few, trials)]
-    progress("measuring", 2, 2)
+    progress(N_("measuring"), 2, 2)
     return chosen, tuple(others), None
 
 

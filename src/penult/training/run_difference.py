@@ -142,11 +142,15 @@ class RunDifference:
 
     def lines(self, most: int = 10) -> Iterator[str]:
         """Yield what changed line by line, with at most so many files of each kind."""
-        yield f"{printable(self.former)} -> {printable(self.present)}: {self.verdict()}"
+        former, present = printable(self.former), printable(self.present)
+        yield _("{former} -> {present}: {verdict}", former=former, present=present, verdict=self.verdict())
         yield from _part_lines(False, self.oof, most)
         if self.test is not None:
             yield from _part_lines(True, self.test, most)
-        changed = [f"{printable(one.file)}: {printable(one.former)} -> {printable(one.present)}" for one in self.relabelled]
+        changed = [
+            _("{name}: {old} -> {new}", name=one.file, old=printable(one.former), new=printable(one.present))
+            for one in self.relabelled
+        ]
         n, added, removed = len(changed), len(self.added), len(self.removed)
         yield from _listed(ngettext("{n:,} label changed", "{n:,} labels changed", n), changed, most)
         yield from _listed(ngettext("{n:,} photo added", "{n:,} photos added", added), self.added, most)
@@ -155,7 +159,7 @@ class RunDifference:
         yield from _listed(ngettext("{n:,} class added", "{n:,} classes added", added), self.classes_added, most)
         yield from _listed(ngettext("{n:,} class removed", "{n:,} classes removed", removed), self.classes_removed, most)
         for name, old, new in self.settings:
-            yield f"{name}: {printable(str(old))} -> {printable(str(new))}"
+            yield _("{name}: {old} -> {new}", name=name, old=printable(str(old)), new=printable(str(new)))
         yield from (_("note: {note}", note=note) for note in self.notes)
 
     def __str__(self) -> str:
@@ -188,7 +192,8 @@ def _part_dict(part: PartDifference) -> dict[str, Any]:
 
 def _part_lines(test: bool, part: PartDifference, most: int) -> Iterator[str]:
     for one in part.scores:
-        yield f"{_scored(one, test)}: {_shown(one, one.former)} -> {_shown(one, one.present)}, {_moved(one)}"
+        values = {"old": _shown(one, one.former), "new": _shown(one, one.present), "change": _moved(one)}
+        yield _("{score}: {old} -> {new}, {change}", score=_scored(one, test), **values)
     right, wrong = len(part.right), len(part.wrong)
     if test:
         heads = (
@@ -201,7 +206,13 @@ def _part_lines(test: bool, part: PartDifference, most: int) -> Iterator[str]:
             ngettext("{n:,} photo became wrong, out of fold", "{n:,} photos became wrong, out of fold", wrong),
         )
     for head, changes in zip(heads, (part.right, part.wrong), strict=True):
-        told = [f"{c.file} ({printable(c.label)}): {printable(c.former)} -> {printable(c.present)}" for c in changes]
+        told = [
+            _(
+                "{file} ({label}): {old} -> {new}",
+                file=c.file, label=printable(c.label), old=printable(c.former), new=printable(c.present),
+            )
+            for c in changes
+        ]  # fmt: skip
         yield from _listed(head, told, most)
 
 

@@ -28,6 +28,7 @@ from penult.plots import FigureWorker
 from penult.predict import Predictions, Predictor
 from penult.predict.sample_submission import SampleSubmission, plain_submission
 from penult.runs import RunFolder, RunResults
+from penult.stored_texts import retranslated
 from penult.texts import printable
 from penult.training import environment
 from penult.training.data import TrainingData
@@ -376,7 +377,7 @@ class Trainer:
                 *self.options.clip_notes(len(data.classes)),
                 *([self.metrics["prior"]["note"]] if self.place else []),
                 # of each ONNX file what its features are: it was found out, and the user should see it
-                *(f"{b.name}: {b.source}" for b in (made.backbones if made else ()) if ".onnx" in b.name),
+                *(_told(b) for b in (made.backbones if made else ()) if ".onnx" in b.name),
                 *depth_notes(made.backbones if made else ()),
                 *([submitted] if submitted else []),
                 *([font_note] if font_note else []),
@@ -388,3 +389,8 @@ class Trainer:
             "seconds": self.clock.stages,
             "versions": environment.versions(done),
         }
+
+
+def _told(backbone: Backbone) -> str:
+    """Return the note on what the features of an ONNX file are, which its record has in English."""
+    return f"{backbone.name}: {retranslated(backbone.source)}"

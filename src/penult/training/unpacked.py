@@ -19,7 +19,7 @@ import numpy as np
 from penult import system
 from penult.arrays import row_chunks
 from penult.errors import OutputError, ProgressCallback
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.solver import placed_elsewhere
 from penult.texts import printable
 from penult.training.data import TrainingData
@@ -67,7 +67,7 @@ def _copied(X: Any, kind: np.dtype[Any], file: IO[bytes], progress: ProgressCall
     n, d = X.shape
     for at in row_chunks(n, max(1, ENTRIES // d)):
         file.write(np.ascontiguousarray(X[at], kind).data)
-        progress("rows", at.stop, n)
+        progress(N_("rows"), at.stop, n)
     file.flush()
     open_ = os.dup(file.fileno())
     made = np.memmap(str(system.path_of_open_file(open_)), kind, "r", shape=(n, d))
