@@ -20,6 +20,7 @@ from penult.export import web_runtime
 from penult.html import TRANSLATE, Html, json_block, language_tag, script_texts, tag
 from penult.i18n import N_, _, in_language, language
 from penult.pixels.resizing import may_begin_with_y
+from penult.texts import enumeration
 
 SCRIPTS = ("geometry.mjs", "decode.mjs", "local.mjs", "app.mjs")
 LIMITS = N_(
@@ -119,7 +120,7 @@ def _packed(name: str, data: bytes) -> Html:
 def question(classes: Sequence[str], several: bool = False) -> str:
     """Return what the page asks of a photo: `Which is it: cat or dog?`, with `several` labels `Which of these: ...`."""
     shown = classes if len(classes) <= 4 else (*classes[:3], _("{n} more", n=len(classes) - 3))
-    first, last = ", ".join(shown[:-1]), shown[-1]
+    first, last = enumeration(shown[:-1]), shown[-1]
     if several:
         return _("Which of these: {first} and {last}?", first=first, last=last)
     return _("Which is it: {first} or {last}?", first=first, last=last)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penult import __version__
-from penult.i18n import N_, _, ngettext
+from penult.i18n import N_, _
 from penult.predict import Prediction
 from penult.serve import inference_protocol as protocol
 from penult.serve import openapi, page
@@ -58,13 +58,12 @@ class Endpoints:
         said = [to_json(one, photo.name if named else "") for one, photo in zip(answers, photos, strict=True)]
         about = {"model": served.name, "model_version": served.version, "predictions": said}
         if all(one.failure for one in answers):
-            told = ngettext(
-                "the photo cannot be read: {why}.",
-                "none of the {n} photos can be read: {why}.",
-                len(answers),
-                why=why(answers[0]),
+            told = (
+                N_("the photo cannot be read: {why}.")
+                if len(answers) == 1
+                else N_("none of the {n} photos can be read: {why}.")
             )
-            raise Refusal(422, told, about)
+            raise Refusal(422, _(told, n=len(answers), why=why(answers[0])), about)
         return json_response(about)
 
     async def _answer(self, request: Any, served: ServedModel, photos: Sequence[FormFile]) -> list[Prediction]:

@@ -59,7 +59,7 @@ function choose(name) {
   Object.assign(about, { classes, decision, conformal });
   about.thresholds = thresholds && classes.map((label) => thresholds[label]);
   const shown = classes.length <= 4 ? classes : [...classes.slice(0, 3), t("{n} more", { n: classes.length - 3 })];
-  const listed = { first: shown.slice(0, -1).join(", "), last: shown.at(-1) };
+  const listed = { first: shown.slice(0, -1).join(t(", ")), last: shown.at(-1) };
   const asked = thresholds ? t("Which of these: {first} and {last}?", listed) : t("Which is it: {first} or {last}?", listed);
   $("limits-classes").hidden = Boolean(thresholds);
   $("limits-labels").hidden = !thresholds;
