@@ -90,7 +90,10 @@ def _list(args: argparse.Namespace) -> None:
         if place is not None:
             output.out(_("\nconverted networks are kept in {place}", place=printable(str(place / "backbones"))))
         output.out(
-            _("more: `penult backbones 'resnet*'` asks timm and Keras, where they are installed (penult[timm], penult[keras])")
+            _(
+                "more: `penult backbones 'resnet*'` asks timm and Keras, `penult backbones 'hf:*'` names ONNX networks of "
+                "the Hugging Face hub; where they are installed (penult[timm], penult[keras], penult[hub])"
+            )
         )
 
 

@@ -25,15 +25,15 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     backbones : str or list of str, default="default"
-        Names of networks whose features are concatenated: built in, of timm (``timm:NAME``) or Keras (``keras:NAME``), an
-        ONNX file, or a preset. See `penult.list_backbones`.
+        Names of networks whose features are concatenated: built in, of timm, of Keras (``keras:NAME``), of the
+        Hugging Face hub (``hf:OWNER/NAME``), an ONNX file, or a preset. See `penult.list_backbones`.
     crop_mode : {"crop", "squash", "crop+squash", ...}, default=None
         How a picture becomes square: cut from its middle, or squeezed; None is what each network was trained with.
     views : {1, 2, 4}, default=1
         How many pictures of each photo a network sees, whose features are averaged: 2 are "crop+squash", 4 those and their
         mirror images.
-    pooling : {"mean", "mean+max", "stages"}, default=None
-        How feature maps become features; None is each network's own.
+    pooling : {"mean", "mean+max", "stages", "cls", "pooler"}, default=None
+        How feature maps become features; None is each network's own. "cls" and "pooler" are for ``hf:`` networks.
     recipe : dict, default=None
         The preprocessing of ONNX files without a recipe beside them, such as ``{"size": 224, "crop": 0.875}``.
     device : {"auto", "cpu", "cuda", "coreml", "dml"}, default="auto"

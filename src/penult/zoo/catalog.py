@@ -52,7 +52,7 @@ def find_backbone(
     named = {key: value for key in ("size", "crop_mode") if (value := getattr(spec, key)) is not None}
     changes, pooling = {**named, **changes}, pooling or spec.pooling
     label = spec.label if spec.crop_mode is None else f"{spec.label}:{changes['crop_mode']}"
-    label = label if spec.pooling is None else f"{label}:{pooling}"
+    label = label if spec.pooling is None and not (pooling and spec.source == "hub") else f"{label}:{pooling}"
     if spec.source == "built-in":
         return replace(backbones.find_builtin(spec.name, pooling, **changes), name=label)
     poolings = SOURCES[spec.source].poolings

@@ -75,7 +75,7 @@ def convert(spec: ModelSpec) -> tuple[Backbone, bytes]:
         weights = checkpoint.of_texts(spec.source, loaded.architecture or spec.name, loaded.weights)
     width = _width(graph, spec.label)
     record = {
-        "name": spec.label, "width": width, "parts": [width], "pooling": loaded.pooling, "recipe": loaded.recipe.to_dict(),
+        "name": spec.converted, "width": width, "parts": [width], "pooling": loaded.pooling, "recipe": loaded.recipe.to_dict(),
         "gmacs": round(count(graph).gmacs, 3), "weights": weights, "license": loaded.license, "source": loaded.source,
         "params": loaded.params, "top1": None,
     }  # fmt: skip

@@ -81,7 +81,7 @@ def entry_of(spec: ModelSpec, cache: Path) -> store.CacheEntry:
         "output": spec.output,
         "version": VERSION,
     }
-    return store.CacheEntry.of(cache, KIND, facts, store.slug(spec.label))
+    return store.CacheEntry.of(cache, KIND, facts, store.slug(spec.converted))
 
 
 def put(entry: store.CacheEntry, graph: bytes, record: dict[str, Any]) -> None:

@@ -66,6 +66,11 @@ class ModelSpec:
     label: str = field(default="", compare=False)
 
     @property
+    def converted(self) -> str:
+        """Return what its conversion is called: the label, or all that is typed where the pooling makes another one."""
+        return self.typed if SOURCES[self.source].poolings else self.label
+
+    @property
     def typed(self) -> str:
         """What a user types for it, without a file of weights."""
         pooling = self.pooling if self.pooling in SOURCES[self.source].poolings else None
