@@ -49,6 +49,9 @@ def python_texts(source: str, name: str) -> Iterator[tuple[int, Text]]:
         elif called == "FindingKind":  # name, title, title of several
             one, many = (str(a.value) for a in node.args[1:3] if isinstance(a, ast.Constant))
             yield node.lineno, (None, (f"{{n:,}} {one}", f"{{n:,}} {many}"))
+        elif called == "progress" and len(node.args) == 3:  # of a ProgressCallback: the step, which is shown translated
+            if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+                yield node.lineno, (None, (node.args[0].value,))
         elif called in PYTHON and isinstance(node.func, ast.Name):
             given = node.args[: PYTHON[called]]
             texts = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]

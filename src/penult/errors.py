@@ -17,8 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from penult.i18n import _
+from penult.i18n import N_, _
 
+# what a name may be of, see `unknown`
+_KINDS = (
+    N_("backbone"), N_("class"), N_("combination"), N_("command"), N_("device"), N_("format"), N_("head"), N_("image"),
+    N_("keras backbone"), N_("kernel"), N_("language"), N_("method"), N_("metric"), N_("option"), N_("pooling"),
+    N_("precision"), N_("scaling"), N_("weights"),
+)  # fmt: skip
 _SHOWN = 24  # names of a long list
 _FIRST, _LONGEST = 10, 60  # names in a refusal, and letters of each
 _MOST = 200  # letters of a name that is not known
@@ -154,7 +160,8 @@ class InternalError(PenultError):
 def listed(names: Iterable[str], most: int = _FIRST, longest: int = _LONGEST) -> str:
     """Return the first names of a list, cut where they are long, and how many more there are: for a message of one line."""
     every = [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in names]
-    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
+    shown = ", ".join(every[:most])
+    return _("{names} and {n:,} more", names=shown, n=len(every) - most) if len(every) > most else shown
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
@@ -167,10 +174,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     alike = [SequenceMatcher(None, one, given).ratio() for one in close]
     # what is far less alike than the nearest was not meant
     near = [bare[one] for one, ratio in zip(close, alike, strict=True) if ratio > alike[0] - 0.2]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed(names, _SHOWN, 30)}."
-    return UnknownName(
-        _("unknown {kind} {more!r}; {hint}", kind=kind, more=name if len(name) <= _MOST else name[:_MOST] + "...", hint=hint)
-    )
+    hint = _("known: {names}.", names=listed(names, _SHOWN, 30))
+    if near:
+        hint = _("did you mean {names}?", names=_(" or ").join(near))
+    shown = name if len(name) <= _MOST else name[:_MOST] + "..."
+    return UnknownName(_("unknown {kind} {name!r}; {hint}", kind=_(kind), name=shown, hint=hint))
 
 
 def what_and_cure(error: BaseException) -> tuple[str, str]:

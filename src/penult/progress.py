@@ -15,7 +15,8 @@ from typing import Any, Literal, TextIO
 
 from penult.errors import ProgressCallback, quiet
 from penult.html import tag
-from penult.texts import printable
+from penult.i18n import _
+from penult.texts import display_width, padded, printable
 
 _MINUTE = 60.0
 _FAST = 2.0  # a second: below, the time left says it better
@@ -79,7 +80,7 @@ def _terminal_bars(stack: ExitStack) -> ProgressCallback:
 
     def progress(step: str, done: int, total: int) -> None:
         if step not in tasks:
-            tasks[step] = bars.add_task(step, total=total, rate="")
+            tasks[step] = bars.add_task(_(step), total=total, rate="")
         speed = next(t.speed for t in bars.tasks if t.id == tasks[step])
         bars.update(tasks[step], completed=done, total=total, rate=f"{speed:.0f}/s" if speed and speed >= _FAST else "")
 
@@ -133,7 +134,7 @@ class _Redrawn:
         now = self._clock()
         if now - self._last >= self._seconds:
             self._last = now
-            self.draw(f"{step}: {done:,} of {total:,}{left}", done, total)
+            self.draw(_state(step, done, total, left), done, total)
 
     def draw(self, text: str, done: int, total: int) -> None:
         """Show a state."""
@@ -195,8 +196,8 @@ class ChangingLine(_Redrawn):
     def draw(self, text: str, done: int = 0, total: int = 0) -> None:
         """Write a state over the last."""
         text = printable(text)
-        _write_error(f"\r{text.ljust(self._width)}")
-        self._width = len(text)
+        _write_error(f"\r{padded(text, self._width)}")
+        self._width = display_width(text)
 
 
 class TimeLeft:
@@ -214,8 +215,14 @@ class TimeLeft:
             began, first = now, done
         self._steps[step] = (began, first, done)
         rate = (done - first) / (now - began) if now > began else 0.0
-        speed = f", {rate:,.0f}/s" if rate >= _FAST else ""
-        return f"{speed}, about {_span((total - done) / rate)} left" if rate > 0 else ""
+        if rate <= 0:
+            return ""
+        span = _span((total - done) / rate)
+        return (
+            _(", {rate:,.0f}/s, about {span} left", rate=rate, span=span)
+            if rate >= _FAST
+            else _(", about {span} left", span=span)
+        )
 
 
 class MinuteLines:
@@ -236,7 +243,11 @@ class MinuteLines:
         if now - self._last < _MINUTE or done == total:
             return
         self._last = now
-        self._lines(f"{step}: {done:,} of {total:,}{left}")
+        self._lines(_state(step, done, total, left))
+
+
+def _state(step: str, done: int, total: int, left: str) -> str:
+    return _("{step}: {done:,} of {total:,}{left}", step=_(step), done=done, total=total, left=left)
 
 
 def _write_error(text: str) -> None:
@@ -248,5 +259,5 @@ def _write_error(text: str) -> None:
 def _span(seconds: float) -> str:
     """Return a time for people: `40 s`, `12 min`, `3.5 h`."""
     if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 120 * _MINUTE else f"{seconds / 3600:.1f} h"
+        return _("{n:.0f} s", n=seconds)
+    return _("{n:.0f} min", n=seconds / _MINUTE) if seconds < 120 * _MINUTE else _("{n:.1f} h", n=seconds / 3600)

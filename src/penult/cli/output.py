@@ -120,11 +120,11 @@ class StepLines:
         """Take what is done of a step."""
         if step not in self._began:
             self._began[step] = time.monotonic()
-            note(_("{step}: {total:,} to do", step=step, total=total))
+            note(_("{step}: {total:,} to do", step=_(step), total=total))
         if done < total:
             self._each_minute(step, done, total)
         else:
-            note(_("{step}: done in {seconds:.1f} s", step=step, seconds=time.monotonic() - self._began.pop(step)))
+            note(_("{step}: done in {seconds:.1f} s", step=_(step), seconds=time.monotonic() - self._began.pop(step)))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

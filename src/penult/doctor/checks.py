@@ -18,9 +18,9 @@ from typing import Any
 from penult import engines, runs, store, system
 from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import probe
-from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime, parted
+from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime
 from penult.engines import devices
-from penult.errors import InputError, MissingExtra, OutputError
+from penult.errors import InputError, MissingExtra, OutputError, what_and_cure
 from penult.i18n import N_, _
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import machine_id
@@ -196,7 +196,7 @@ def workers() -> Check:
     try:
         worker_pool.check_worker()
     except NoInterpreter as error:
-        said, cure = parted(error)
+        said, cure = what_and_cure(error)
         return Check(
             "workers", WARN, _("{said}: images are decoded in this process, and a crash would end it", said=said), cure
         )
@@ -248,7 +248,7 @@ def cache(folder: Path) -> Check:
     try:
         found = store.inventory.scan(folder)
     except InputError as error:
-        said = parted(error)[0]
+        said = what_and_cure(error)[0]
         return Check("cache", WARN, said, _(_OTHER_CACHE))
     if not folder.is_dir():
         return Check("cache", OK, _("{folder}: not there yet, the first run creates it", folder=folder))
@@ -288,7 +288,7 @@ def cache_write(folder: Path, named: bool = True) -> Check:
         store.write_text(path, text, cure=_(_OTHER_CACHE))
         same = path.read_text(encoding="utf-8") == text
     except OutputError as error:
-        said, cure = parted(error)
+        said, cure = what_and_cure(error)
         if not named and store.is_permanent(error):
             return Check(
                 "cache write", WARN, _("{said}: features are computed again in every run", said=said), _(_OTHER_CACHE)
@@ -412,7 +412,7 @@ def shard_files(address: str) -> list[Check]:
     try:
         found = list(check_shards(address))
     except InputError as error:
-        return [Check("shards", FAIL, *parted(error))]
+        return [Check("shards", FAIL, *what_and_cure(error))]
     foreign = [one.name for one in found if one.wrong == FOREIGN]
     wrong = [one for one in found if one.wrong and one.name not in foreign]
     if wrong:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penult import __version__
-from penult.errors import OutputError, PenultError, distribution
+from penult.errors import OutputError, PenultError, distribution, what_and_cure
 from penult.i18n import N_, _
 from penult.worker import NoInterpreter, start
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 import os
 import queue
-import re
 import threading
 import urllib.error
 import urllib.request
@@ -51,18 +50,12 @@ class Check:
         return asdict(self)
 
 
-def parted(error: Exception) -> tuple[str, str]:
-    """Return what an error says happened, and what it says to do, in either language."""
-    said, *cure = re.split("; |；", str(error), maxsplit=1)
-    return said, "".join(cure)
-
-
 def guarded(name: str, look: Callable[[], Check | list[Check]]) -> Iterator[Check]:
     """Yield what a check found; one that raises is a line that fails, never the end of the others."""
     try:
         found = look()
     except PenultError as error:
-        said, cure = parted(error)
+        said, cure = what_and_cure(error)
         yield Check(name, FAIL, said, cure)
     except Exception as error:  # whatever is broken here is what the user came to hear of
         words = " ".join(str(error).split())[:300]
@@ -167,7 +160,7 @@ def imports(modules: tuple[str, ...] | None = None) -> Check:
     try:
         tried, done = _import(*modules)
     except NoInterpreter as error:
-        said, cure = parted(error)
+        said, cure = what_and_cure(error)
         return Check("imports", WARN, said, cure)
     wrong = [_("{name} cannot be imported ({why})", name=name, why=why) for name, why in tried.items() if why is not None]
     if not done:
