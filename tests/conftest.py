@@ -6,7 +6,7 @@ import os
 import socket
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -47,6 +47,22 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("PENULT_LANG", "en")  # also of the commands that a test starts
     i18n.set_language("en")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def translations() -> None:
+    """The Chinese catalogue is compiled anew where its source is newer: a checkout changes it without a build."""
+    path = Path(i18n.__file__).parent / "locale/zh/LC_MESSAGES/penult.po"
+    compiled = path.with_suffix(".mo")
+    if path.exists() and (not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime):
+        with suppress(ImportError):
+            from babel.messages.mofile import write_mo
+            from babel.messages.pofile import read_po
+
+            temporary = path.with_suffix(f".{os.getpid()}")
+            with path.open("rb") as source, temporary.open("wb") as target:
+                write_mo(target, read_po(source, locale="zh"))
+            temporary.replace(compiled)
 
 
 def draw(kind: str, number: int, side: int = 40) -> np.ndarray:

@@ -59,7 +59,7 @@ def check(args: argparse.Namespace) -> None:
         if getattr(args, name) and args.features:
             args.usage_error(
                 _(
-                    "--{value} needs the photos themselves: give IMAGES in the place of --features",
+                    "--{option} needs the photos themselves: give IMAGES in the place of --features",
                     option=name.replace("_", "-"),
                 )
             )

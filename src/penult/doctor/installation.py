@@ -191,7 +191,7 @@ def torchvision() -> list[Check]:
         Check(
             "torchvision",
             NOTE,
-            _("cannot be imported ({why}): most often it is PyPI's beside a CPU torch", value=why or "its process died"),
+            _("cannot be imported ({why}): most often it is PyPI's beside a CPU torch", why=why or _("its process died")),
             _(
                 "penult does without; for your own code: pip install --force-reinstall torch torchvision from one index, "
                 "such as "
