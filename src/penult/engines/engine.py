@@ -197,7 +197,7 @@ class GraphEngine:
         return batch.copy()
 
     def _closed(self) -> InputError:
-        return InputError(f"the engine of {self._backbone.name} is closed; open another.")
+        return InputError(_("the engine of {name} is closed; open another.", name=self._backbone.name))
 
 
 class NumpyEngine:

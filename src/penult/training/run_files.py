@@ -14,7 +14,7 @@ from penult.bundle import Bundle
 from penult.bundle.model import MOST_PHOTOS
 from penult.embed import Embedding, EmbedOptions, embed
 from penult.errors import PenultError
-from penult.i18n import ngettext
+from penult.i18n import _, ngettext
 from penult.predict import Predictions, Predictor
 from penult.training.data import TrainingData
 from penult.training.stored import STEP, StoredFeatures
@@ -84,7 +84,12 @@ def count_images(data: TrainingData, done: Embedding | None) -> dict[str, int]:
     how = {"embedded": done.embedded, "reused": done.reused, "failed": sum(len(part.failures) for part in parts)}
     if sum(how.values()) != sum(sizes.values()):
         raise PenultError(
-            f"of {sum(sizes.values())} images {sum(how.values())} are accounted for ({how}): a bug; report it, please."
+            _(
+                "of {n} images {found} are accounted for ({how}): a bug; report it, please.",
+                n=sum(sizes.values()),
+                found=sum(how.values()),
+                how=how,
+            )
         )
     return {"scanned": sum(sizes.values()), **how, **sizes}
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, InputError, PenultError
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.zoo import feature_tensor, hub_files, hub_recipe, onnx_graph, onnx_shapes, onnx_source, preprocessing
 from penult.zoo.catalog import Listed, fits
 from penult.zoo.feature_tensor import FeatureTensor, GraphView
@@ -150,7 +150,7 @@ def choose(model: Any, view: GraphView, spec: ModelSpec, config: Mapping[str, An
     untrained = pooled is not None and _TOKENS in view.outputs and view.maker(pooled, "Tanh") is not None
     if spec.pooling == "pooler" or (spec.pooling is None and pooled is not None and not untrained):
         taken = feature_tensor.choose(view, pooled)
-        return view, replace(taken, note=f"the features are the output {view.describe(str(pooled))}")
+        return view, replace(taken, note=N_("the features are the output {tensor}").format(tensor=view.describe(str(pooled))))
     if _TOKENS in view.outputs:
         dims = view.dims(_TOKENS)
         if dims is not None and len(dims) == 3:
@@ -188,10 +188,12 @@ def _of_tokens(model: Any, view: GraphView, pooling: str | None, config: Mapping
     if pooling == "mean" or prefix == 0:
         patches = tail.add("Slice", _TOKENS, whole(prefix), whole(count), whole(1)) if prefix else _TOKENS  # (n, h w, d)
         made = tail.add("Reshape", tail.add("Transpose", patches, perm=[0, 2, 1]), whole(0, width, side, side))  # (n, d, h, w)
-        choice = FeatureTensor(None, made, False, f"the features are the mean of the {side * side} patches' tokens")
+        note = N_("the features are the mean of the {n} patches' tokens").format(n=side * side)
+        choice = FeatureTensor(None, made, False, note)
     else:
         made = tail.add("Flatten", tail.add("Slice", _TOKENS, whole(0), whole(1), whole(1)), axis=1)  # (n, d)
-        choice = FeatureTensor(made, None, False, f"the features are the class token of {view.describe(_TOKENS)}")
+        note = N_("the features are the class token of {tensor}").format(tensor=view.describe(_TOKENS))
+        choice = FeatureTensor(made, None, False, note)
     model.graph.node.extend(tail.nodes)
     model.graph.initializer.extend(tail.constants)
     return GraphView(model, view.inputs), choice
