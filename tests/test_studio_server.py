@@ -452,6 +452,8 @@ def test_a_job_is_cancelled_and_a_failed_one_says_why(half: Path, tmp_path: Path
         refused = client.ask("/api/train", {}, headers={"Connection": "close"})
         assert time.monotonic() - began < 5  # the body was read, so nothing more of it is waited for
         assert refused.status == 400 and "two classes" in refused.json()["error"]
+        refused = client.ask("/api/train", {}, headers={"X-Penult-Language": "zh"})
+        assert refused.json()["error"] == "模型需要两个类别，而有标签的照片不足两类；请给另一个类别的照片打标签。"
         for number, name in enumerate(("a", "b")):
             client.post("/api/classes", do="add", name=name)
             client.post("/api/acts", kind="many", numbers=[2 * number, 2 * number + 1, 8 + number], label=number)
@@ -461,6 +463,8 @@ def test_a_job_is_cancelled_and_a_failed_one_says_why(half: Path, tmp_path: Path
         client.post("/api/train", backbones=["no_such_network"])
         job = client.until(lambda state: state["job"]["state"] != "running", 60)["job"]
         assert job["state"] == "failed" and "no_such_network" in job["error"]
+        told = client.ask("/api/state", headers={"Accept-Language": "zh-CN"}).json()["job"]["error"]  # said anew for who asks
+        assert "no_such_network" in told and told != job["error"]
 
 
 # --- what is left on the disk ---

@@ -64,7 +64,12 @@ class UnreadFormat:
 
     @property
     def files(self) -> str:
-        """Return what several such files are called."""
+        """Return what several such files are called, in English: by it they are counted in `metrics.json`."""
+        return "videos" if self.name == "video" else f"{self.name} files"
+
+    @property
+    def files_said(self) -> str:
+        """Return what several such files are called, in the language of now."""
         return _("videos") if self.name == "video" else _("{format} files", format=_(self.name))
 
     @property

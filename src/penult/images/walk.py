@@ -86,8 +86,8 @@ class ScanLog:
             for kind in kinds
         )
         photos = (
-            _("{kind} were ignored: {names}; {cure}", kind=_(files), names=quoted(names), cure=unread.cure_for_many)
-            for files, (unread, names) in self._unread.items()
+            _("{kind} were ignored: {names}; {cure}", kind=unread.files_said, names=quoted(names), cure=unread.cure_for_many)
+            for unread, names in self._unread.values()
             if unread.photo
         )
         return (*self._said, *map(SkippedNote, lists), *map(SkippedNote, photos))
@@ -96,8 +96,8 @@ class ScanLog:
         """Return ` (ignored: 3 links to folders)` for the end of a sentence, or nothing."""
         plain = [_("{n:,} {kind}", n=count, kind=_(kind)) for kind, count in self.ignored.items() if kind not in self._unread]
         cures = [
-            _("{n:,} {kind}: {cure}", n=len(names), kind=_(files), cure=unread.cure_for_many)
-            for files, (unread, names) in self._unread.items()
+            _("{n:,} {kind}: {cure}", n=len(names), kind=unread.files_said, cure=unread.cure_for_many)
+            for unread, names in self._unread.values()
         ]
         told = _("; ").join(([", ".join(plain)] if plain else []) + cures)
         return _(" (ignored: {kinds})", kinds=told) if told else ""
