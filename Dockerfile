@@ -1,9 +1,13 @@
-# A server for one model: penult-runtime with its few libraries, no shell scripts, no root, nothing written.
+# Two images, each with its own few libraries: no root, no compiler, nothing written but where said.
 #
-#   docker build -t penult .
-#   docker run --rm -p 127.0.0.1:8000:8000 -e PENULT_TOKEN=... --read-only -v ./run:/model:ro penult
+# The server for one model (the default, `--target serve`), from penult-runtime:
+#   docker build -t penult-serve .
+#   docker run --rm -p 127.0.0.1:8000:8000 -e PENULT_TOKEN=... --read-only -v ./run:/model:ro penult-serve
+# The command line (`--target cli`), as yourself, in this folder, with a cache that stays:
+#   docker build --target cli -t penult .
+#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/data" -v penult-cache:/cache penult train photos
 #
-# `compose.yaml` has the same with limits. The base must have Python 3.11 or newer, with pip.
+# `compose.yaml` has the server with limits. The base must have Python 3.11 or newer, with pip, and apt.
 ARG PYTHON=python:3.12-slim
 
 FROM ${PYTHON} AS build
@@ -13,13 +17,33 @@ WORKDIR /source
 COPY pyproject.toml setup.py README.md LICENSE NOTICE ./
 COPY packaging packaging
 COPY src src
-RUN python -m venv /wheels/.venv && /wheels/.venv/bin/python packaging/runtime.py /wheels
-RUN python -m venv /opt/penult && /opt/penult/bin/pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]" \
+RUN python -m venv /wheels/.venv && PENULT_KERNEL=1 /wheels/.venv/bin/pip wheel --no-deps --wheel-dir /wheels/penult . \
+    && /wheels/.venv/bin/python packaging/runtime.py /wheels/runtime /wheels/penult/*.whl
+RUN python -m venv /opt/penult
+
+FROM build AS build-cli
+# pip stays: `penult demo` fetches its photos by it
+RUN /opt/penult/bin/pip install --no-cache-dir "$(ls /wheels/penult/*.whl)[heif,tables,studio]" \
+    && /opt/penult/bin/python -m compileall -q /opt/penult
+
+FROM ${PYTHON} AS cli
+COPY --from=build-cli /opt/penult /opt/penult
+# whoever runs it, by --user, can write the cache; matplotlib and the shell want a home
+RUN mkdir /data /cache && chmod 1777 /data /cache
+ENV PATH=/opt/penult/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp PENULT_CACHE=/cache
+VOLUME ["/cache", "/data"]
+WORKDIR /data
+USER 65534:65534
+ENTRYPOINT ["penult"]
+CMD ["--help"]
+
+FROM build AS build-serve
+RUN /opt/penult/bin/pip install --no-cache-dir "$(ls /wheels/runtime/*.whl)[serve]" \
     && /opt/penult/bin/pip uninstall -y pip setuptools \
     && /opt/penult/bin/python -m compileall -q /opt/penult
 
-FROM ${PYTHON}
-COPY --from=build /opt/penult /opt/penult
+FROM ${PYTHON} AS serve
+COPY --from=build-serve /opt/penult /opt/penult
 # no cache: features are not kept by a server, and its networks are compiled in a second
 ENV PATH=/opt/penult/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/nonexistent
 USER 65534:65534

@@ -37,7 +37,7 @@ from pathlib import Path
 import penult
 from penult.pixels.resizing import resize_method
 photos = sorted(map(str, Path(sys.argv[1]).rglob("*.png")))[::26]
-rows = penult.embed(photos, backbones=["lite"], precision="f32", cache=False).features
+rows = penult.embed(photos, backbones=["lite"], precision="f32", cache=False).X
 print(penult.__file__, resize_method(), len(photos), hashlib.sha256(rows.tobytes()).hexdigest())
 """
 
@@ -80,7 +80,7 @@ class Environment:
 
     def install(self, *requirements: str | Path) -> None:
         """Install wheels, and nothing that would have to be built."""
-        self.run("python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *requirements)
+        self.run("python", "-m", "pip", "install", "-qq", "--only-binary", ":all:", *requirements)
 
     def features(self, photos: Path, way: str) -> str:
         """Return the sha256 of the features of some photos. Raises `SystemExit` where they were not resized in this way."""
@@ -104,7 +104,7 @@ def check(python: str, sdist: Path, wheel: Path, pure: Path, whole: bool) -> Non
         inside = Environment(python, place)
         inside.install(f"{wheel}[{WHOLE_EXTRAS if whole else EXTRAS}]", *TOOLS)
         tell(f"{wheel.name} is installed")
-        scores = json.loads(inside.run("penult", "demo", "--json", "-q", "-o", place / "demo" / "run"))["test"]
+        scores = json.loads(inside.run("penult", "demo", "--json", "-q", "-o", place / "demo" / "run"))["test"]["scores"]
         if scores["accuracy"]["value"] < ACCURACY:
             raise SystemExit(f"the demo's accuracy is {scores['accuracy']['value']:.3f}, below {ACCURACY}")
         tell(f"the demo runs, accuracy {scores['accuracy']['value']:.3f}")

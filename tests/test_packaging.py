@@ -165,3 +165,37 @@ def test_what_is_tested_on_another_python_exists_and_shims_without_a_python_are_
     assert wheel.version(str(shim)) is None
     assert wheel.version(str(tmp_path / "nothing")) is None
     assert wheel.version(sys.executable) == "{}.{}".format(*sys.version_info[:2])
+
+
+def stages() -> dict[str, list[str]]:
+    """Return the instructions of each stage of the Dockerfile, its base first; continued lines are joined."""
+    text = re.sub(r"(?m)^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = {}
+    for line in filter(None, text.replace("\\\n", " ").splitlines()):
+        base = re.fullmatch(r"FROM (\S+) AS (\S+)", line)
+        if base:
+            found[base[2]] = [base[1]]
+        elif found:
+            found[[*found][-1]].append(line)
+    return found
+
+
+def test_the_images_run_as_nobody_without_a_compiler_and_write_where_it_is_said() -> None:
+    built = stages()
+    assert [*built][-1] == "serve", "`docker build .` without --target makes the last one: the server"
+    for target, made in (("cli", "build-cli"), ("serve", "build-serve")):
+        lines = built[target]
+        assert lines[0] == "${PYTHON}"  # not the stage with the compiler
+        assert f"COPY --from={made} /opt/penult /opt/penult" in lines
+        assert "USER 65534:65534" in lines
+        assert 'ENTRYPOINT ["penult"]' in lines
+        assert not [line for line in lines if "apt-get" in line or "pip install" in line]
+    assert 'VOLUME ["/cache", "/data"]' in built["cli"]
+    assert any("PENULT_CACHE=/cache" in line for line in built["cli"])
+    sources = [word for line in built["build"] if line.startswith("COPY") for word in line.split()[1:-1]]
+    assert [name for name in sources if not (ROOT / name).exists()] == []
+    kept = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line[0] == "!"]
+    assert set(sources) == set(kept)
+    for extra in re.findall(r"\[([a-z,]+)\]\"", " ".join(built["build-cli"] + built["build-serve"])):
+        assert set(extra.split(",")) <= set(PROJECT["optional-dependencies"])
+    assert "target: serve" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
