@@ -12,6 +12,7 @@ from penult.report import svg
 from penult.report.issues import gain
 from penult.report.thumbnails import Thumbnails
 from penult.runs import RunResults
+from penult.stored_texts import retranslated
 from penult.texts import NONE, count, digits, gap, measured, percent
 
 FEW_IN_BIN = 10  # photos in a bin below which its marker is hollow
@@ -209,7 +210,12 @@ def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     rows = [
         tag(
             "tr",
-            tag("th", row["name"], tag("em", " ", _("selected")) if row["name"] == selected else None, scope="row"),
+            tag(
+                "th",
+                retranslated(row["name"]),
+                tag("em", " ", _("selected")) if row["name"] == selected else None,
+                scope="row",
+            ),
             tag("td", _strip(row, x), class_="strip"),
             tag("td", value, tag("small", range_)),
             tag("td", percent(row["accuracy"])),

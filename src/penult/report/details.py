@@ -109,6 +109,8 @@ def _novelty(found: Mapping[str, Any] | None, several: bool = False) -> dict[str
 def _machine(metrics: Mapping[str, Any]) -> dict[str, Any]:
     engine = dict(metrics.get("engine") or {})
     rate = engine.pop("images_per_second", None)
+    if "precision" in engine:
+        engine[pgettext("of numbers", "precision")] = engine.pop("precision")
     facts = {**(metrics.get("machine") or {}), **engine}
     return {_key(name): fact for name, fact in facts.items()} | ({_("images/s"): f"{rate:.0f}"} if rate else {})
 
@@ -119,7 +121,9 @@ def _precision(check: Mapping[str, Any] | None) -> dict[str, str]:
         return {}
     change, between = interval(check["difference"])
     return {
-        _("log loss in {precision} less that in f32", precision=check["precision"]): f"{change} ({between})",
+        _("log loss in {precision} less that in f32", precision=check["precision"]): _(
+            "{value} ({interval})", value=change, interval=between
+        ),
         _("measured on"): count(check["images"], "photo"),
     }
 
@@ -161,7 +165,7 @@ def _not_shown(thumbnails: Thumbnails) -> Html | None:
         "{n:,} photo could not be shown when this report was made:",
         "{n:,} photos could not be shown when this report was made:", len(names),
     )  # fmt: skip
-    listed = [tag("li", f"{file} ({without[part, file]})") for part, file in names[:20]]
+    listed = [tag("li", _("{file} ({reason})", file=file, reason=without[part, file])) for part, file in names[:20]]
     more = tag("li", _("and {n:,} more", n=len(names) - 20)) if len(names) > 20 else None
     moved = any(part == TRAIN for part, _file in thumbnails.missing)
     line = tag("code", "penult report RUN --photos FOLDER")

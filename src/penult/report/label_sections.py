@@ -15,6 +15,7 @@ from penult.report.charts import FEW_IN_BIN, interval, out_of_fold
 from penult.report.confusion import class_table
 from penult.report.thumbnails import TRAIN, Thumbnails, label_mistakes
 from penult.runs import RunResults
+from penult.stored_texts import retranslated
 from penult.texts import count, first_sentence, gap, percent, printable
 
 CHARTED = 12  # labels whose curves are drawn, those that are found worst
@@ -230,7 +231,9 @@ def comparison(results: RunResults, thumbnails: Thumbnails) -> Html | None:
     for row in sorted(known, key=lambda one: -float(one["mAP"])):
         value, range_ = interval({"value": row["mAP"], "low": row["mAP_low"], "high": row["mAP_high"]}, share=True)
         loss, around = interval({"value": row["log_loss"], "low": row["log_loss_low"], "high": row["log_loss_high"]})
-        name = tag("th", row["name"], tag("em", " ", _("selected")) if row["name"] == selected else None, scope="row")
+        name = tag(
+            "th", retranslated(row["name"]), tag("em", " ", _("selected")) if row["name"] == selected else None, scope="row"
+        )
         lines.append(tag("tr", name, tag("td", value, tag("small", range_)), tag("td", loss, tag("small", around))))
     top = tag(
         "thead",

@@ -16,7 +16,7 @@ from penult.embed import PhotoThumbnails
 from penult.errors import InputError, ProgressCallback, quiet
 from penult.heads.unlike import ALARMS
 from penult.html import Html, data_uri, json_block, prose, tag
-from penult.i18n import N_, _, ngettext
+from penult.i18n import N_, _, ngettext, pgettext
 from penult.predict import Predictions, Predictor
 from penult.predict.summary import UNSURE, PredictionSummary
 from penult.report.confusion import share_bar
@@ -170,7 +170,7 @@ def _known(summary: PredictionSummary) -> str:
 def _found(summary: PredictionSummary) -> str:
     """Return `58 dog, 55 cat`, the most frequent classes."""
     there = sorted((one for one in summary.classes if one.photos), key=lambda one: -one.photos)
-    named = [f"{one.photos:,} {printable(one.name)}" for one in there[:NAMED]]
+    named = [_("{n:,} {name}", n=one.photos, name=printable(one.name)) for one in there[:NAMED]]
     rest = len(there) - len(named)
     return enumeration([*named, *([count(rest, "more class", "more classes")] if rest else [])])
 
@@ -252,8 +252,8 @@ def _photos(shown: int, heats: int, method: str, summary: PredictionSummary) -> 
         class_="filters",
     )
     pager = tag(
-        "nav", tag("button", _("Previous"), type="button", id="page-back"), tag("span", "", id="page-at"),
-        tag("button", _("Next"), type="button", id="page-on"), aria_label=_("Pages"), class_="pager",
+        "nav", tag("button", pgettext("page", "Previous"), type="button", id="page-back"), tag("span", "", id="page-at"),
+        tag("button", pgettext("page", "Next"), type="button", id="page-on"), aria_label=_("Pages"), class_="pager",
     )  # fmt: skip
     body = tag("div", tools, tag("p", "", id="found", aria_live="polite"), tag("ul", id="cards"), pager, class_="script")
     none = tag("noscript", tag("p", _("The photos are shown by JavaScript, which is switched off here.")))
