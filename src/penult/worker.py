@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from penult import system
-from penult.errors import OutputError, PenultError
+from penult.errors import OutputError, PenultError, what_and_cure
 from penult.i18n import _
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class _Thread:
 
 def tell_alone(error: NoInterpreter) -> None:
     """Say, once, that all work is done in this process."""
-    _tell(str(error).partition("; ")[0])
+    _tell(what_and_cure(error)[0])
 
 
 @functools.cache

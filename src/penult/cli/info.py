@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
 def describe(path: str) -> dict[str, Any]:
     """Return what a model is, as plain JSON values; None: not known. Raises `InputError`, `DamagedFile`."""
     from penult import bundle, runs
+    from penult.evaluate import verdict_of
 
     file = bundle.model_path(path)
     model = bundle.load_bundle(path)
@@ -84,7 +85,7 @@ def describe(path: str) -> dict[str, Any]:
         **_answers(model),
         "scores": (metrics.get("scores") or {}).get("scores") or facts.get("scores"),
         "test_scores": (metrics.get("test") or {}).get("scores"),
-        "verdict": metrics.get("verdict"),
+        "verdict": verdict_of(metrics) or None,
         "digests": facts.get("digests") or metrics.get("digests"),
         "versions": {"penult": facts.get("penult"), **(metrics.get("versions") or {})},
     }

@@ -24,6 +24,7 @@ from penult.evaluate.decision_texts import (
     focus,
     measured_sentences,
     operating_facts,
+    verdict_of,
     verdict_with_decision,
 )
 from penult.evaluate.decisions import DecisionRequest, DecisionResult, decide
@@ -103,6 +104,7 @@ __all__ = [
     "thresholds",
     "unmeasured",
     "verdict",
+    "verdict_of",
     "verdict_with_decision",
     "wilson",
     "with_given",

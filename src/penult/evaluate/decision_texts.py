@@ -13,6 +13,7 @@ from penult.decision import DecisionRule, Target
 from penult.evaluate.evaluation import Evaluation
 from penult.evaluate.interpret import Numbers, as_dict, at_chance, verdict
 from penult.evaluate.intervals import Score
+from penult.evaluate.label_words import label_verdict
 from penult.evaluate.operating import CONFIDENCE, by_folds, choose_threshold, curve_points, measure_point
 from penult.evaluate.shift import accuracy_gap
 from penult.i18n import N_, _
@@ -92,6 +93,17 @@ def verdict_with_decision(evaluation: Numbers, test: Numbers | None, decision: M
         return said
     more = decision_sentences(decision) or [one for one in advice_sentences((decision or {}).get("advice"))[:1] if one]
     return gap().join([said, *(sentence(one) for one in more)])
+
+
+def verdict_of(metrics: Mapping[str, Any]) -> str:
+    """Return the verdict of a run in the language of now, from its numbers; as it was written where they tell none."""
+    said = metrics.get("verdict")
+    try:
+        if metrics.get("task") == "labels":
+            return label_verdict(metrics["scores"], metrics.get("test"))
+        return verdict_with_decision(metrics["scores"], metrics.get("test"), metrics.get("decision"))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # an older run, or a file that was edited
+        return said if isinstance(said, str) else ""
 
 
 def decision_sentences(decision: Mapping[str, Any] | None) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penult.bundle import Bundle, decision_of
-from penult.export.page import verdict_of
+from penult.evaluate import verdict_of
 from penult.export.parity import Parity
 from penult.i18n import N_, _
 from penult.texts import percent

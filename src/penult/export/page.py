@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from penult.bundle import Bundle, decision_facts
-from penult.evaluate import label_verdict, verdict_with_decision
+from penult.evaluate import verdict_of
 from penult.export import web_runtime
 from penult.html import TRANSLATE, Html, json_block, language_tag, script_texts, tag
 from penult.i18n import N_, _, in_language, language
@@ -124,17 +124,6 @@ def question(classes: Sequence[str], several: bool = False) -> str:
     if several:
         return _("Which of these: {first} and {last}?", first=first, last=last)
     return _("Which is it: {first} or {last}?", first=first, last=last)
-
-
-def verdict_of(metrics: Mapping[str, Any]) -> str:
-    """Return the verdict of a run in the language of now, from its numbers; as it was written where they tell none."""
-    said = metrics.get("verdict")
-    try:
-        if metrics.get("task") == "labels":
-            return label_verdict(metrics["scores"], metrics.get("test"))
-        return verdict_with_decision(metrics["scores"], metrics.get("test"), metrics.get("decision"))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):  # an older run, or a file that was edited
-        return said if isinstance(said, str) else ""
 
 
 def _header(title: str, metrics: Mapping[str, Any]) -> Html:

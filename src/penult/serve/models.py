@@ -22,7 +22,7 @@ from penult import bundle, pixels, runs
 from penult.bundle import Bundle, decision_facts
 from penult.embed import EmbedOptions
 from penult.errors import DamagedFile, InputError, listed
-from penult.export.page import verdict_of
+from penult.evaluate import verdict_of
 from penult.i18n import _
 from penult.predict import Prediction
 from penult.web import Refusal, event
