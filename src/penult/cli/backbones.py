@@ -85,7 +85,7 @@ def _list(args: argparse.Namespace) -> None:
     if args.pattern is None:
         output.out(_("\npresets, for -b:"))
         for name, members in zoo.PRESETS.items():
-            output.out(f"  {name}: {', '.join(members)}\n    {zoo.WHY[name]}")
+            output.out(f"  {name}: {', '.join(members)}\n    {_(zoo.WHY[name])}")
         place = None if args.cache is False else settings.folder
         if place is not None:
             output.out(_("\nconverted networks are kept in {place}", place=printable(str(place / "backbones"))))
@@ -107,7 +107,7 @@ def _cells(row: Listed, rate: float | None) -> list[str]:
         "-" if row.gmacs is None else f"{row.gmacs:.2f}",
         "-" if row.top1 is None else f"{row.top1:.1f}%",
         "-" if rate is None else f"{rate:.0f}",
-        row.state,
+        {"built in": _("built in"), "cached": _("cached")}.get(row.state, ""),
         _short(row.license or "-"),
     ]
 

@@ -11,7 +11,7 @@ from penult.cli import options
 from penult.cli.parser import Commands, command
 from penult.cli.stored import size
 from penult.errors import InputError
-from penult.i18n import N_, _
+from penult.i18n import N_, _, pgettext
 from penult.texts import count
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _WHAT = {
     "speeds": N_("{n} measured speeds: {size}"),
 }
 _HEADER = (
-    N_("features of"), N_("engine"), N_("precision"), N_("rows"), N_("shards"), N_("size"), N_("last used"),
+    N_("features of"), N_("engine"), "precision", N_("rows"), N_("shards"), N_("size"), N_("last used"),
 )  # fmt: skip
 
 
@@ -173,7 +173,9 @@ def _say(found: Inventory) -> None:
         for e in sorted(found.of("features"), key=lambda e: (e.name, -e.used))
     ]  # fmt: skip
     if rows:
-        output.out(output.table([_(name) for name in _HEADER], rows))
+        output.out(
+            output.table([pgettext("of numbers", "precision") if name == "precision" else _(name) for name in _HEADER], rows)
+        )
     if small := found.of("thumbnails"):
         photos = count(sum(entry.rows for entry in small), "photo")
         output.out(_("  thumbnails of {photos}: {size}", photos=photos, size=human(sum(entry.bytes for entry in small))))

@@ -112,7 +112,9 @@ def _show(found: Comparison, out: str) -> None:
             row.insert(3, percent(entry.scores["balanced_accuracy"].value))
     output.out(output.table(names, rows))
     output.out(_("front: Pareto front; nothing else is faster and has a smaller log loss"))
-    lines = [f"  {output.printable(found.label(e))}: {_adds(found, e)}" for e in found.entries if e.adds]
+    lines = [
+        _("  {name}: {adds}", name=output.printable(found.label(e)), adds=_adds(found, e)) for e in found.entries if e.adds
+    ]
     if lines:
         output.out(_("what each member adds: reduction of the log loss (95% CI):"))
         output.out("\n".join(lines))

@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     for check in doctor.examine_runs(runs) if runs else doctor.examine(cache, args.offline):
         done.append(check)
         if args.quiet and check.state == doctor.FAIL:
-            process.error_line(f"penult: {_(check.name)}: {_on_one_line(_said(check))}")
+            process.error_line(f"penult: {doctor.shown(check.name)}: {_on_one_line(_said(check))}")
         if not args.json and not args.quiet:
-            state, name = padded(_(check.state), 4), padded(_(check.name), doctor.WIDEST)
+            state, name = padded(doctor.shown(check.state), 4), padded(doctor.shown(check.name), doctor.WIDEST)
             print(f"{state}  {name}  {_on_one_line(_said(check))}", flush=True)
     failed = sum(check.state == doctor.FAIL for check in done)
     warned = sum(check.state == doctor.WARN for check in done)

@@ -14,17 +14,24 @@ from pathlib import Path
 from penult.doctor import installation
 from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.errors import OutputError
-from penult.i18n import N_, _
+from penult.i18n import _, pgettext
 
-__all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs"]
+__all__ = ["FAIL", "NOTE", "OK", "WARN", "WIDEST", "Check", "examine", "examine_runs", "shown"]
 
 WIDEST = 12  # letters of a check's name
-# names and states, which JSON has as they are
-_SHOWN = (
-    N_("ok"), N_("note"), N_("warn"), N_("FAIL"), N_("libraries"), N_("imports"), N_("weights"), N_("processor"), N_("memory"),
-    N_("open files"), N_("engine"), N_("precision"), N_("self-test"), N_("formats"), N_("resize"), N_("workers"),
-    N_("cache"), N_("cache write"), N_("disk"), N_("this folder"), N_("run"), N_("files"), N_("shards"), N_("model"),
-)  # fmt: skip
+
+
+def shown(word: str) -> str:
+    """Return the name or state of a check in the language of the process; `Check` and JSON have it in English."""
+    known = {
+        "ok": _("ok"), "note": _("note"), "warn": _("warn"), "FAIL": _("FAIL"), "libraries": _("libraries"),
+        "imports": _("imports"), "weights": _("weights"), "processor": _("processor"), "memory": _("memory"),
+        "open files": _("open files"), "engine": _("engine"), "precision": pgettext("of numbers", "precision"),
+        "self-test": pgettext("a check", "self-test"), "formats": _("formats"), "resize": _("resize"),
+        "workers": _("workers"), "cache": _("cache"), "cache write": _("cache write"), "disk": _("disk"),
+        "this folder": _("this folder"), "run": _("run"), "files": _("files"), "shards": _("shards"), "model": _("model"),
+    }  # fmt: skip
+    return known.get(word, word)
 
 
 def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]:

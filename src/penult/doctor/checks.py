@@ -24,7 +24,7 @@ from penult.errors import InputError, MissingExtra, OutputError, what_and_cure
 from penult.i18n import N_, _
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import machine_id
-from penult.texts import printable, system_words
+from penult.texts import enumeration, printable, system_words
 from penult.worker import Crashed, NoInterpreter, Worker
 
 _REINSTALL = N_("pip install --force-reinstall openvino, and if it stays so, report it with this line")
@@ -338,7 +338,7 @@ def disks(cache_folder: Path | None) -> list[Check]:
         free[disk] = shutil.disk_usage(there).free
     found = []
     for disk, names in by_disk.items():
-        said = _("{free:,.1f} GB free ({names})", free=free[disk] / 1e9, names=", ".join(names))
+        said = _("{free:,.1f} GB free ({names})", free=free[disk] / 1e9, names=enumeration(names))
         if free[disk] < LITTLE_SPACE:
             cure = _("free some space")
             if _("cache") in names:
