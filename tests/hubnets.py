@@ -54,6 +54,18 @@ class _Net:
         x = self.add("Reshape", x, self.constant(np.array([0, 0, -1])))
         return self.add("Transpose", x, perm=[0, 2, 1])
 
+    def positions(self, size: int) -> str:
+        """Add the learnt positions of 5 x 5 patches, resized to those of the image, as DINOv2 does it while it runs."""
+        shape, sizes = self.add("Shape", "pixel_values"), [self.constant(np.array([1, WIDTH]))]
+        for axis in (2, 3):
+            side = self.add("Gather", shape, self.constant(np.array([axis])))
+            sizes.append(self.add("Div", side, self.constant(np.array([size]))))
+        grid = self.weight(1, WIDTH, 5, 5, scale=1.0)
+        how = {"mode": "cubic", "cubic_coeff_a": -0.75, "coordinate_transformation_mode": "pytorch_half_pixel"}
+        x = self.add("Resize", grid, "", "", self.add("Concat", *sizes, axis=0), **how)
+        x = self.add("Reshape", x, self.constant(np.array([1, WIDTH, -1])))
+        return self.add("Transpose", x, perm=[0, 2, 1])
+
     def attention(self, x: str, query: str) -> str:
         """Add what the queries (n, q, d) find in the tokens x (n, t, d)."""
         scores = self.add("MatMul", query, self.add("Transpose", x, perm=[0, 2, 1]))
@@ -79,7 +91,7 @@ class _Net:
 def dinov2(tanh: bool = False) -> bytes:
     """Return tokens (n, 1 + patches, d) and the normalised class token; with `tanh` BERT's pooler in its place (ViT)."""
     net = _Net(1)
-    x = net.with_class_token(net.patches(14))
+    x = net.with_class_token(net.add("Add", net.patches(14), net.positions(14)))
     x = net.add("Add", x, net.attention(x, x))
     ones = net.constant(np.ones(WIDTH, np.float32))
     x = net.add("LayerNormalization", x, ones, net.weight(WIDTH), out="last_hidden_state", axis=-1)

@@ -30,6 +30,7 @@ class Repository:
     old: dict[str, bytes] = field(default_factory=dict)
     lies: dict[str, str] = field(default_factory=dict)  # of a file: the sha256 that is listed
     names: tuple[str, ...] = ()  # files that are listed and not there
+    sizes: dict[str, int] = field(default_factory=dict)  # of a file: the size that is listed
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
         """Return commit and files of a branch, tag or commit."""
@@ -118,7 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
         for file, data in files.items():
             sha = repository.lies.get(file, hashlib.sha256(data).hexdigest())
             large = {"lfs": {"sha256": sha, "size": len(data), "pointerSize": 134}} if len(data) >= LARGE else {}
-            siblings.append({"rfilename": file, **({"size": len(data), "blobId": "c" * 40, **large} if blobs else {})})
+            siblings.append(
+                {
+                    "rfilename": file,
+                    **({"size": repository.sizes.get(file, len(data)), "blobId": "c" * 40, **large} if blobs else {}),
+                }
+            )
         siblings += [{"rfilename": file} for file in repository.names]
         told = {"id": name, "sha": commit, "siblings": siblings, "cardData": repository.card, "tags": [], "private": False}
         self._send(200, json.dumps(told).encode(), body, Content_Type="application/json")

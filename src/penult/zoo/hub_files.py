@@ -33,7 +33,7 @@ _PAGE = "https://huggingface.co/models?library=onnx"
 class HubFiles:
     """The files of a network on this machine: its ONNX file, and what `CONFIGS` say ({} for one that is not there).
 
-    `folder` holds the files of all commits of the repository: the ONNX file may name others in it, and no others.
+    `folder` is the hub's cache folder: the weights that the ONNX file names may be links into it, and to nowhere else.
     `license` is the card's.
     """
 
@@ -83,12 +83,23 @@ def _online(name: HubName) -> HubFiles:
     there = {str(one.rfilename): one for one in info.siblings or ()}
     chosen = choose(there, name)
 
-    def fetch(file: str, revision: str = info.sha) -> Path:
+    def fetch(file: str, most: int = onnx_graph.MAX_BYTES, revision: str = info.sha) -> Path:
+        size = there[file].size
+        if isinstance(size, int) and size > most:  # before it is downloaded
+            raise InputError(
+                _(
+                    "{name}: {file} has {size:,} bytes, and {most:,} are the most; take a smaller network of its kind.",
+                    name=name.typed,
+                    file=file,
+                    size=size,
+                    most=most,
+                )
+            )
         return Path(hf_hub_download(name.repo, file, revision=revision))
 
     if CONFIGS[0] in there:  # by the branch's name, so that the hub's cache knows the branch where there is no network
-        fetch(CONFIGS[0], name.revision or "main")
-    configs = {file: _config(fetch(file), name) for file in CONFIGS if file in there}
+        fetch(CONFIGS[0], _MOST_CONFIG, name.revision or "main")
+    configs = {file: _config(fetch(file, _MOST_CONFIG), name) for file in CONFIGS if file in there}
     path = fetch(chosen)
     _check_digest(path, there[chosen], name)
     for beside in _beside(path, chosen):
@@ -134,7 +145,8 @@ def _cached(name: HubName) -> HubFiles:
 def _found(
     name: HubName, commit: str, path: Path, chosen: str, license: str, configs: Mapping[str, dict[str, Any]]
 ) -> HubFiles:
-    folder = path.parents[chosen.count("/") + 2]  # of the repository: the files of a snapshot are links to its `blobs`
+    # the cache folder: what lies in it for a commit are links to the repository's `blobs`, and these to those of all
+    folder = path.parents[chosen.count("/") + 3]
     return HubFiles(name, commit, path, chosen, folder, untrusted.sha256(path), license, configs)
 
 
@@ -190,10 +202,6 @@ def _is_plain(file: str) -> bool:
 
 def _beside(path: Path, chosen: str) -> list[str]:
     """Return the files of weights that an ONNX file names, as the repository calls them. Raises `InputError`."""
-    if path.stat().st_size > onnx_graph.MAX_BYTES:
-        raise InputError(
-            _("{file} has more than 2.1 GB, which one ONNX file cannot hold; take a smaller sibling.", file=chosen)
-        )
     try:
         names = set(onnx_guard.locations(untrusted.read_bytes(path)))
     except ValueError:  # no ONNX file: who reads it says so
