@@ -24,7 +24,7 @@ from penult.errors import DamagedFile, InputError, InternalError, PenultError, l
 from penult.heads import HeadState
 from penult.heads.novelty import NoveltyReference
 from penult.heads.reference import TrainingReference
-from penult.i18n import _
+from penult.i18n import _, in_language
 from penult.texts import printable
 
 _MEMBER = re.compile(
@@ -194,7 +194,8 @@ def save_bundle(path: str | Path, bundle: Bundle) -> None:
     """
     members = _members(bundle)
     try:
-        parse(members)
+        with in_language("en"):  # of a bug, and cut below
+            parse(members)
     except _WRONG as error:
         wrong = _reason(error).partition("; train again")[0]  # which would not help here
         raise InternalError(
