@@ -51,8 +51,12 @@ def interpreter() -> str:
     found = "" if getattr(sys, "frozen", False) else _found(asked, sys.prefix, sys.base_prefix)
     if not found:
         raise NoInterpreter(
-            f"no Python can be started beside this process (sys.executable is {asked!r}, and {sys.prefix} has none of this "
-            "version); install penult in a Python of its own, or set sys.executable to one."
+            _(
+                "no Python can be started beside this process (sys.executable is {asked!r}, and {prefix} has none of this "
+                "version); install penult in a Python of its own, or set sys.executable to one.",
+                asked=asked,
+                prefix=sys.prefix,
+            )
         )
     return found
 
@@ -152,7 +156,7 @@ def tell_alone(error: NoInterpreter) -> None:
 
 @functools.cache
 def _tell(why: str) -> None:
-    log.warning("%s: all work is done in this process, which a crash of a library would end", why)
+    log.warning(_("{why}: all work is done in this process, which a crash of a library would end", why=why))
 
 
 class Worker:
@@ -192,7 +196,7 @@ class Worker:
         try:
             answer = pickle.load(self._child.stdout)  # noqa: S301 - our own child, our own pipe
         except (EOFError, OSError, ValueError, pickle.PickleError) as error:
-            raise Crashed(f"exit code {self._child.wait()}") from error
+            raise Crashed(_("exit code {code}", code=self._child.wait())) from error
         if isinstance(answer, PenultError):
             raise answer
         return answer
