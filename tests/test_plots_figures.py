@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penult import plots
+from penult import i18n, plots
 from penult.errors import InputError, OutputError
 from penult.evaluate import LearningCurve, Score, score
 from penult.plots import style
+from penult.plots import words as signs
 from penult.texts import digits
 
 HISTORY = {
@@ -277,3 +278,22 @@ def test_numbers_are_shown_with_three_digits_that_count(value, shown):
 
 def test_an_undefined_score_is_a_dash():
     assert style.interval_text(Score(None, None, None)) == "–"
+
+
+def test_a_figure_is_in_english_and_says_so_where_no_font_has_chinese_signs(monkeypatch):
+    monkeypatch.setattr(signs, "_missed", set())
+    i18n.set_language("zh")
+    monkeypatch.setattr(signs, "has_wide", lambda: True)
+    assert plots.plot_confusion_matrix(evaluation()).axes[0].get_xlabel() == "预测"
+    assert plots.font_note() == ""
+    monkeypatch.setattr(signs, "has_wide", lambda: False)
+    assert plots.plot_confusion_matrix(evaluation()).axes[0].get_xlabel() == "prediction"
+    assert "fonts-noto-cjk" in plots.font_note()
+
+
+def test_chinese_names_count_double_and_are_noted_where_no_font_has_their_signs(monkeypatch):
+    monkeypatch.setattr(signs, "_missed", set())
+    monkeypatch.setattr(signs, "has_wide", lambda: False)
+    assert style.clean("塑料瓶和金属罐", 8) == "塑料瓶…"
+    assert signs.columns("塑料ab") == 6
+    assert "boxes" in plots.font_note()

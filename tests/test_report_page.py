@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from finished import HOSTILE, Finished, finish, lay_out
-from penult import report
+from penult import i18n, report
 from penult.cli import main
 from penult.errors import DamagedFile, InputError
 from penult.html import Html, json_block, tag
@@ -135,6 +135,24 @@ def test_the_page_says_what_the_numbers_say(finished: Finished) -> None:
     metrics = finished.metrics
     for fact in (metrics["versions"]["numpy"], metrics["sources"]["train"], "AUC", "colour_histogram"):
         assert fact in words
+
+
+def test_a_run_that_was_trained_in_english_has_a_page_in_chinese(run: Finished) -> None:
+    i18n.set_language("zh")
+    run.findings(("label", f"cold/{HOSTILE}", "", "0.99", "labelled cold, predicted warm (99.0%)", "add photos"))
+    report.rebuild(run.folder)
+    page = read(run)
+    assert '<html lang="zh-CN">' in page
+    assert "标签为 cold，预测为 warm（99.0%）" in page and "增加照片" in page
+    said = re.findall(r"<(?:h2|h3|summary|dt|figcaption|p class=\"soft\")[^>]*>([^<]+)<", page)
+    facts = {*run.metrics["options"], *run.metrics["choice"], *run.metrics["versions"], *run.metrics["classes"], "penult"}
+    facts |= {one["name"] for one in run.metrics["backbones"]} | {"AUC", "F1"}
+    assert len(said) > 40
+    assert [text for text in said if text.isascii() and text not in facts] == []
+    scripts = re.search(r"<script>(.*?)</script>", page, re.DOTALL)[1]
+    texts = json.loads(re.search(r'id="texts">(.*?)</script>', page)[1])
+    calls = {text for _quote, text in re.findall(r"\bt\((['\"])(.*?)\1", scripts)}
+    assert {"Copy list", "Show more ({n} left)"} < calls == set(texts)  # the scripts' own texts, too, none left out
 
 
 def test_nothing_is_loaded_and_only_the_pages_own_script_may_run(run: Finished) -> None:

@@ -16,8 +16,9 @@ from string import Formatter
 
 from penult.i18n import LANGUAGES, language
 
-TEXTS = frozenset({"reason", "why", "what", "error", "cure"})  # places of templates that other texts are put into
-LEAST = {"en": 6, "zh": 2}  # letters beside its places that a template must have, to be told from any other text
+# places of templates that take a name of the user's, never a text
+NAMES = frozenset({"label", "name", "given", "other", "file", "files", "path", "folder", "classes", "names", "best", "worst"})
+LEAST = {"en": 6, "zh": 1}  # letters beside its places that a template must have, to be told from any other text
 _NUMBER = r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?"
 
 
@@ -45,7 +46,7 @@ def retranslated(text: str) -> str:
 
 def _value(name: str, value: str, wanted: str) -> str:
     """Return what is put in: a text of its own in the same language, a name or a number as it is."""
-    return _said(value, wanted) if name in TEXTS or " " in value else value
+    return value if name in NAMES else _said(value, wanted)
 
 
 def _fitting(text: str) -> Iterator[tuple[_Message, Mapping[str, str]]]:
