@@ -305,7 +305,7 @@ def _check_blocks(pooling: object, width: object, blocks: Sequence[object]) -> N
 def wrong_settings(settings: Mapping[str, Any]) -> list[str]:
     """Return a phrase for every setting of a recipe that cannot be, of whatever type; those not given are not missed."""
     return [
-        f"{name}={settings[name]!r} ({_wanted(wanted)})"
+        _("{name}={value!r} ({wanted})", name=name, value=settings[name], wanted=_wanted(wanted))
         for name, (fine, wanted) in _SETTINGS.items()
         if name in settings and not fine(settings[name])
     ]
