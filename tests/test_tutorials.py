@@ -11,7 +11,7 @@ import pytest
 import tutorials
 from penult.cli import build
 
-KINDS = {"sh", "python", "text", "console", "check", "background", "needs", "py"}
+KINDS = {"yaml", "sh", "python", "text", "console", "check", "background", "needs", "py"}
 PAGES = sorted(tutorials.PAGES.glob("*.md"))
 
 
@@ -28,7 +28,7 @@ def test_a_page_names_its_time_and_only_commands_that_exist(page: Path) -> None:
     assert 5 <= tutorials.stated_seconds(text) <= 60
     found = tutorials.blocks(text)
     assert {one.kind for one in found} <= KINDS and text.count("```") == 2 * sum(
-        one.kind in ("sh", "python", "text", "console", "py") for one in found
+        one.kind in ("sh", "python", "text", "console", "py", "yaml") for one in found
     )
     for block in found:
         for line in commands(block) if block.kind in ("sh", "console") else ():
@@ -66,7 +66,7 @@ def test_the_runner_fails_where_a_page_is_wrong(tmp_path: Path) -> None:
     )
     assert outcome(right) == "['line 15, which needs no_such_module']"
     for wrong in (
-        "```sh\nfalse | cat\n```\n",
+        "```sh\nfalse\necho\n```\n",
         "```python\nraise ValueError\n```\n",
         "```python\nprint('one', 0.5)\n```\n\n```text\nanother 0.5\n```\n",
         "```python\nprint('one', 0.5)\n```\n\n```text\none 0.7\n```\n",

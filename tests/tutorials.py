@@ -11,7 +11,8 @@ A page says to its reader what to do in fences; this script does the same:
 and in comments, which no reader sees:
 
     <!-- check: PYTHON -->          run in the page's interpreter; `said` is what the last block printed
-    <!-- background: URL -->        the next block goes on running until the page ends; go on when URL answers
+    <!-- background: URL -->        the next block goes on running until the page ends; go on when URL answers, or,
+    <!-- background: WORDS -->      when it has printed the words; its output is in the file `background`
     <!-- needs: MODULE -->          the next block is left out where the module (or `npm`, the registry) is not there
 
 The page says `**N seconds**`; taking longer is an error, except with --any-time.
@@ -35,7 +36,6 @@ import sys
 import tempfile
 import time
 import traceback
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "tutorials"
 ORDER = ("blog2017", "quality-control", "kaggle", "label-500", "model-to-web-page", "ten-million")
 FENCE = re.compile(
-    r"<!-- (?P<word>check|background|needs): (?P<said>.*?) -->|^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
+    r"<!-- (?P<word>check|background|needs):\s(?P<said>.*?)\s-->|^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?%?)")
@@ -137,7 +137,7 @@ class Session:
         """Do one block and keep what it printed."""
         if block.kind == "sh":
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block.code], cwd=self.folder, env=self.environment,
+                ["bash", "-euc", block.code], cwd=self.folder, env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             )  # fmt: skip
             self.said = done.stdout
@@ -161,8 +161,8 @@ class Session:
             raise Wrong("the interpreter ended")
         return dict(json.loads(answer))
 
-    def start(self, block: Block, url: str) -> None:
-        """Start a block that goes on running; its output is in the file `background` of the folder."""
+    def start(self, block: Block, sign: str) -> None:
+        """Start a block that goes on running; go on at the sign that it is there."""
         command = block.code if "\n" in block.code.strip() else f"exec {block.code}"
         with (self.folder / "background").open("wb") as log:
             one = subprocess.Popen(
@@ -172,16 +172,17 @@ class Session:
         self.background.append(one)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and one.poll() is None:
-            try:
-                with urllib.request.urlopen(url, timeout=5):
-                    return
-            except urllib.error.HTTPError as error:
-                if error.code < 500:  # it answers, and asks who we are
-                    return
-            except OSError:
-                pass
+            if self._there(sign):
+                return
             time.sleep(0.1)
-        raise Wrong(f"{url} does not answer\n{(self.folder / 'background').read_text(errors='replace')}")
+        raise Wrong(f"no sign of {sign}\n{(self.folder / 'background').read_text(errors='replace')}")
+
+    def _there(self, sign: str) -> bool:
+        if not sign.startswith("http"):
+            return sign in (self.folder / "background").read_text(encoding="utf-8", errors="replace")
+        with contextlib.suppress(OSError), urllib.request.urlopen(sign, timeout=5):
+            return True
+        return False
 
     def close(self) -> None:
         """End what is running."""
@@ -218,7 +219,14 @@ def environment_of(cache: Path) -> dict[str, str]:
     """Return the variables of a page's programs: nothing of ours, and the feature cache that the pages share."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ours = {k: v for k, v in os.environ.items() if not k.startswith("PENULT_")}
-    fixed = {"PENULT_CACHE": str(cache), "PENULT_LANG": "en", "PENULT_CONFIG": "", "COLUMNS": "100", "MPLBACKEND": "agg"}
+    fixed = {
+        "PENULT_CACHE": str(cache),
+        "PENULT_LANG": "en",
+        "PENULT_CONFIG": "",
+        "PENULT_STUDIO_NO_BROWSER": "1",
+        "COLUMNS": "100",
+        "MPLBACKEND": "agg",
+    }
     return ours | fixed | {"PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
@@ -226,11 +234,11 @@ def run(page: Path, folder: Path, cache: Path) -> list[str]:
     """Do a page in a folder; return the blocks that were left out."""
     shutil.copy(PAGES / "photos.py", folder)
     session, left_out = Session(folder, environment_of(cache)), []
-    url = missing = skipping = ""
+    sign = missing = skipping = ""
     try:
         for block in blocks(page.read_text(encoding="utf-8")):
             if block.kind == "background":
-                url = block.code
+                sign = block.code
             elif block.kind == "needs":
                 missing = "" if has(block.code) else block.code
             elif block.kind in ("sh", "python") and missing:  # with it go its output and its checks
@@ -241,10 +249,10 @@ def run(page: Path, folder: Path, cache: Path) -> list[str]:
             elif block.kind != "console":
                 skipping = skipping if block.kind in ("text", "check") else ""
                 try:
-                    session.start(block, url) if url else session.do(block)
+                    session.start(block, sign) if sign else session.do(block)
                 except Wrong as wrong:
                     raise Wrong(f"{page.name}, line {block.line}:\n{block.code}\n{wrong}") from None
-                url = ""
+                sign = ""
     finally:
         session.close()
     return left_out
