@@ -52,7 +52,7 @@ class Reader:
         return most
 
     def by_page(self) -> int:
-        """Label: go through pages, of the class with the most left first, until none is worth it; return how many there were."""
+        """Label: go through pages, the fullest first, until none is worth it; return how many there were."""
         pages = 0
         while True:
             shown = [self.client.get(f"/api/page?class={k}&count={PAGE}") for k in range(len(self.classes))]

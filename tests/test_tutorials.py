@@ -42,10 +42,6 @@ def test_the_chinese_page_has_the_same_code(name: str) -> None:
     assert [(b.kind, b.code) for b in pages[0]] == [(b.kind, b.code) for b in pages[1]] and len(pages[0]) > 8
 
 
-def test_the_times_of_the_pages_fit_into_three_minutes() -> None:
-    assert sum(tutorials.stated_seconds(page.read_text(encoding="utf-8")) for page in PAGES if ".zh" not in page.name) <= 180
-
-
 def test_the_runner_fails_where_a_page_is_wrong(tmp_path: Path) -> None:
     """An exit code, an exception, other words, a number too far off, a check; and not where all of it is right."""
 

@@ -266,6 +266,11 @@ def stated_seconds(text: str) -> int:
     return int(found[1])
 
 
+def cpu_seconds() -> float:
+    """Return the processor time of all programs of the pages that have ended."""
+    return sum(os.times()[2:4])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", metavar="NAME", help=f"default: all of {', '.join(ORDER)}")
@@ -280,7 +285,7 @@ def main() -> None:
             page = PAGES / (f"{name}.md" if asked.lang == "en" else f"{name}.zh.md")
             folder = (asked.keep or Path(scratch)) / name
             folder.mkdir(parents=True)
-            start = time.monotonic()
+            start, work = time.monotonic(), cpu_seconds()
             try:
                 left_out = run(page, folder, asked.cache or Path(scratch) / "cache")
                 took, stated = time.monotonic() - start, stated_seconds(page.read_text(encoding="utf-8"))
