@@ -293,9 +293,8 @@ def main() -> None:
                     raise Wrong(f"{page.name}: {took:.0f} seconds, and it says {stated}")
             except Wrong as wrong:
                 raise SystemExit(f"tutorials: {wrong}") from None
-            print(
-                f"{page.name}: {took:.0f} s (it says {stated}){''.join(f'; left out: {one}' for one in left_out)}", flush=True
-            )
+            used, left = cpu_seconds() - work, "".join(f"; left out: {one}" for one in left_out)
+            print(f"{page.name}: {took:.0f} s (it says {stated}), {used:.0f} s of a processor{left}", flush=True)
         print(f"all: {time.monotonic() - began:.0f} s")
 
 
