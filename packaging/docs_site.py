@@ -105,6 +105,8 @@ def _spelt_out(nav: list[Any], folder: Path, named: list[str], titles: dict[str,
 def on_post_page(output: str, page: Any, config: Any) -> str:
     """Let the language switch lead to the same page of the other language, by a relative address."""
     here, there = posixpath.dirname(page.file.dest_uri) or ".", config.extra["other_root"] + page.file.dest_uri
+    # the theme's script would ask for a sitemap at what the head has as an alternate, which a page from the disk may not
+    output = re.sub(r'<link rel="?alternate"?[^>]*hreflang[^>]*>\s*', "", output)
     return output.replace(f'href="{OTHER}"', f'href="{posixpath.relpath(there, here)}"')
 
 
