@@ -32,7 +32,7 @@ def words(text: str) -> list[list[str]]:
 def test_every_command_of_the_pages_is_understood() -> None:
     for page, count in (
         ("README.md", 22),
-        ("README.zh.md", 16),
+        ("README.zh.md", 22),
         ("docs/backbones.md", 7),
         ("docs/decisions.md", 5),
         ("docs/deploy.md", 9),
