@@ -45,7 +45,7 @@ KNOWN = (
     ("Xenova/clip-vit-base-patch32", 224, 88, "MIT (OpenAI's code; the card of the weights states none)"),
     ("Xenova/clip-vit-base-patch16", 224, 86, "MIT (OpenAI's code; the card of the weights states none)"),
     ("Xenova/clip-vit-large-patch14", 224, 304, "MIT (OpenAI's code; the card of the weights states none)"),
-    ("Xenova/mobileclip_s0", 256, 11, "Apple's own, for research"),
+    ("Xenova/mobileclip_s0", 256, 11, "Apple's own"),
     ("Xenova/convnext-tiny-224", 224, 28, "Apache-2.0"),
     ("Xenova/resnet-50", 224, 24, "Apache-2.0"),
     ("Xenova/vit-base-patch16-224", 224, 86, "Apache-2.0"),
