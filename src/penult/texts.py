@@ -95,6 +95,11 @@ def enumeration(parts: Iterable[str]) -> str:
     return pgettext("between the items of a list", ", ").join(parts)
 
 
+def in_quotes(name: str | Path) -> str:
+    """Return a name or path in quotation marks, on one printable line."""
+    return _("'{name}'", name=printable(name))
+
+
 def system_words(error: OSError) -> str:
     """Return what the system says of an error: why a file could not be opened, or a server not be reached."""
     number = error.errno

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from penult.i18n import N_, _
 from penult.images.records import MENTIONED, quoted
-from penult.texts import printable
+from penult.texts import in_quotes, printable
 
 # What pandas reads as, and writes for, a missing value (its `na_values`), and what Excel shows.
 _MISSING = frozenset(
@@ -171,7 +171,7 @@ def similar_names(counts: Mapping[str, int]) -> list[str]:
     if groups:
         shown = []
         for names in groups:
-            each = _(" and ").join(f"'{printable(name)}' ({counts[name]:,})" for name in names)
+            each = _(" and ").join(_("{name} ({n:,})", name=in_quotes(name), n=counts[name]) for name in names)
             shown.append(_("{names} differ only in {how}", names=each, how=_(_difference(names))))
         told = N_("classes with similar names are kept apart: {names}; give them one name if they are the same class")
         said.append(_(told, names=_joined(shown)))

@@ -17,7 +17,7 @@ from penult.errors import InputError
 from penult.i18n import _
 from penult.sources import Member
 from penult.sources.names import natural_key, without_archives
-from penult.texts import joined_labels, printable
+from penult.texts import enumeration, in_quotes, joined_labels
 
 LONGEST = 400  # characters of a name in a message
 MENTIONED = 10  # names that a message lists before it says "and N more"
@@ -188,7 +188,7 @@ def label_texts(*sets: ImageSet | None) -> Iterator[str]:
 
 def quoted(names: Sequence[str], total: int | None = None) -> str:
     """Return `'a', 'b' and 3 more`: the first names, quoted, and how many of `total` are left out."""
-    shown = ", ".join(f"'{printable(name[:LONGEST])}'" for name in names[:MENTIONED])
+    shown = enumeration(in_quotes(name[:LONGEST]) for name in names[:MENTIONED])
     left = (len(names) if total is None else total) - min(len(names), MENTIONED)
     return _("{names} and {more:,} more", names=shown, more=left) if left > 0 else shown
 

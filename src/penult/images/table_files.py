@@ -18,7 +18,7 @@ from penult import untrusted
 from penult.errors import InputError, MissingExtra
 from penult.i18n import N_, _
 from penult.sources.parquet_tables import read_rows
-from penult.texts import printable, system_words
+from penult.texts import enumeration, in_quotes, printable, system_words
 
 _WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0")  # Excel's files begin so
 _PARQUET = b"PAR1"
@@ -64,7 +64,7 @@ class TableFile:
         told = N_("'{path}': its sheet '{name}' was read, and not {others}")
         if len(names) > 4:
             told = N_("'{path}': its sheet '{name}' was read, and not {others} and others")
-        others = ", ".join(f"'{printable(name)}'" for name in names[1:4])
+        others = enumeration(map(in_quotes, names[1:4]))
         return [_(told, path=printable(self.path), name=printable(names[0]), others=others)]
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from penult.i18n import N_, _, ngettext
 from penult.images.columns import FILE, LABEL, written_by_penult
 from penult.images.labels import LabelNormalizer, decode_surrogates, normalize_label
-from penult.texts import printable
+from penult.texts import enumeration, in_quotes, printable
 
 if TYPE_CHECKING:
     from penult.images.table import Table
@@ -23,9 +23,9 @@ def table_notes(
     `folders` are those that its photos were found in, `ways` in what names differ from those of the files.
     """
     said = _columns_taken(table)
-    named = [f"'{printable(name)}'" for name in folders if name != "."]
+    named = [in_quotes(name) for name in folders if name != "."]
     if named:
-        names, more = ", ".join(named[:3]), len(named) - 3
+        names, more = enumeration(named[:3]), len(named) - 3
         if more > 0:
             said.append(_("photos found in {names} and {more:,} more folders", names=names, more=more))
         else:

@@ -17,7 +17,7 @@ from penult.i18n import _
 from penult.sources.entries import DAMAGED, Skip
 from penult.sources.member import Member
 from penult.sources.names import UniqueNames, clean
-from penult.texts import printable
+from penult.texts import in_quotes, printable
 
 if TYPE_CHECKING:
     from penult.parquet import ParquetReader
@@ -93,7 +93,7 @@ class _Columns:
         self._kinds = dict(reader.columns)
         self._features = _features(reader.metadata)
         self._is_plan = "penult.plan" in reader.metadata
-        self._where = f"'{printable(container)}'"
+        self._where = in_quotes(container)
         self.image = self._image(wanted.image)
         self.path = self._path()
         self.label = self._label(wanted.label)

@@ -19,7 +19,7 @@ from penult.sources.parquet_tables import is_parquet_table
 from penult.sources.remote_file import open_binary, tag_of, tag_of_stat
 from penult.sources.tar import tar_members
 from penult.sources.zip import zip_members
-from penult.texts import is_url, printable, system_words
+from penult.texts import in_quotes, is_url, printable, system_words
 
 SourceKind = Literal["folder", "table", "tar", "zip", "parquet", "objects"]
 _OTHER_ARCHIVES = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
@@ -44,7 +44,7 @@ def kind_of(source: str) -> SourceKind | None:
 
 def no_source(source: str, cure: str) -> InputError:
     """Return the error for what `kind_of` tells to be no source of images: with the reason, if that is known, else `cure`."""
-    name, lower = f"'{printable(source)}'", source.lower()
+    name, lower = in_quotes(source), source.lower()
     if is_url(source):
         return InputError(
             _(
