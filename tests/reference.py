@@ -1,4 +1,4 @@
-"""The reference in docs/commands.md, every command with its options, out of the parser.
+"""The reference in docs/commands.md and commands.zh.md, every command with its options, out of the parser.
 
 `python tests/reference.py` writes it.
 """
@@ -9,22 +9,43 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from penult import i18n
 from penult.cli import COMMANDS, build
 from penult.cli.parser import Parser
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = {"en": DOCS / "commands.md", "zh": DOCS / "commands.zh.md"}
 MARK = "<!-- From here on the page is made by `python tests/reference.py`. -->\n"
 SHARED = ("help", "config", "lang", "no_config", "verbose", "quiet")  # options of every command, which the first half has
 
 
-def reference() -> str:
-    """Return the reference as Markdown."""
+def reference(language: str = "en") -> str:
+    """Return the reference as Markdown in a language; the anchors are those of the English page."""
+    before = i18n.language()
+    i18n.set_language(language)
+    try:
+        return _reference()
+    finally:
+        i18n.set_language(before)
+
+
+def _reference() -> str:
     known = build().commands()
     return "\n".join(
         line
         for title, modules in COMMANDS.items()
-        for line in (f"## {title}", "", *(line for one in modules for line in _command(known[_name(one)])))
+        for line in (
+            *_anchor(title),
+            f"## {i18n._(title)}",
+            "",
+            *(line for one in modules for line in _command(known[_name(one)])),
+        )
     )
+
+
+def _anchor(title: str) -> list[str]:
+    """Return an anchor by the English name of a heading that has another one."""
+    return [] if i18n._(title) == title else [f'<a id="{title.lower().replace(" ", "-")}"></a>', ""]
 
 
 def _name(module: object) -> str:
@@ -34,7 +55,7 @@ def _name(module: object) -> str:
 def _command(p: Parser) -> Iterator[str]:
     yield f"### {p.prog}"
     yield ""
-    usage = p.format_usage().removeprefix("usage: ")
+    usage = p.format_usage().removeprefix(i18n._("usage: "))
     yield from ("```text", " ".join(usage.split()), "```", "")
     first, _, about = str(p.description).partition("\n\n")
     yield first
@@ -56,7 +77,7 @@ def _command(p: Parser) -> Iterator[str]:
 
 
 def _flat(examples: str | None) -> str:
-    return re.sub(r"(?m)^  ", "", str(examples).removeprefix("Examples:\n"))
+    return re.sub(r"(?m)^  ", "", str(examples).partition("\n")[2])
 
 
 def _code(words: str) -> str:
@@ -64,5 +85,6 @@ def _code(words: str) -> str:
 
 
 if __name__ == "__main__":
-    kept, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-    PAGE.write_text(kept + MARK + "\n" + reference(), encoding="utf-8")
+    for name, page in PAGES.items():
+        kept, _, _ = page.read_text(encoding="utf-8").partition(MARK)
+        page.write_text(kept + MARK + "\n" + reference(name), encoding="utf-8")

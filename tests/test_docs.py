@@ -80,7 +80,8 @@ def test_every_command_is_on_a_page_of_its_own_beside_the_reference() -> None:
 
 def test_the_reference_of_the_commands_is_that_of_the_parser() -> None:
     """`python tests/reference.py` writes it anew."""
-    assert (ROOT / "docs/commands.md").read_text(encoding="utf-8").partition(reference.MARK)[2] == f"\n{reference.reference()}"
+    for language, page in reference.PAGES.items():
+        assert page.read_text(encoding="utf-8").partition(reference.MARK)[2] == f"\n{reference.reference(language)}", page.name
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:

@@ -214,7 +214,7 @@ def _say_removed(
         else:
             output.out(_("{files:,} files with {size} were read: none damaged", **said))
         _say_some([f"  {below(one.path)}: {output.printable(one.reason)}" for one in damages])
-    names = {entry.path: f" ({output.printable(entry.name)})" for entry in found.items if entry.name}
+    names = {entry.path: _(" ({parts})", parts=output.printable(entry.name)) for entry in found.items if entry.name}
     if args.prune:
         line = _("  would go: {file}, {size}: {why}") if args.dry_run else _("  gone: {file}, {size}: {why}")
         each = ((f"{below(one.path)}{names.get(one.path, '')}", human(one.bytes), one) for one in removals)

@@ -264,7 +264,7 @@ def note_failed(named: Sequence[tuple[str, str]], failed: int, images: int, summ
 
     Raises `InputError` where none could be read; `cure` says what to do then.
     """
-    some = [f"'{printable(name)}' ({_(reason)})" for name, reason in named]
+    some = [_("'{name}' ({reason})", name=printable(name), reason=_(reason)) for name, reason in named]
     said = {"names": ", ".join(some), "n": failed - len(some), "summary": summary}
     which = _("{names} and {n:,} more. {summary}", **said) if failed > len(some) else _("{names}. {summary}", **said)
     if failed == images:

@@ -99,7 +99,11 @@ def tell_failures(args: argparse.Namespace, done: ShardsResult) -> None:
         return
     named = [(name, why) for name, why, _code in shards.open_features(args.out).failures(_NAMED)]
     cure = N_("remove it")
-    why = "; ".join(f"{n:,} {_(reason)}: {_(shards.CURES.get(reason, cure))}" for reason, n in made.reasons.items())
+    each = [
+        _("{n:,} {reason}: {cure}", n=n, reason=_(reason), cure=_(shards.CURES.get(reason, cure)))
+        for reason, n in made.reasons.items()
+    ]
+    why = _("; ").join(each)
     which = output.note_failed(named, made.failed, made.images, why, _("Give others, and another --out."))
     options.embed_options(args).tolerance.check_count(made.failed, made.images, which)
 

@@ -55,7 +55,7 @@ def fill(text: str, width: int, indent: str = "") -> Iterator[str]:
             yield f"{indent}{first}"
             first, column = "", 8
         under = indent + " " * min(column, width // 3)
-        yield from filled(second, indent=padded(f"{indent}{first}", len(under)), under=under) or [indent + first]
+        yield from filled(second, indent=padded(f"{indent}{first}", len(indent) + column), under=under) or [indent + first]
 
 
 def _joined(lines: list[str]) -> str:
