@@ -27,7 +27,7 @@ OF_BENCHMARKS = {
 def words(text: str) -> list[list[str]]:
     """Return the words of every `penult ...` line in the shell blocks of a page, fenced or indented."""
     blocks = [*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"^    (penult .*)$", text, re.MULTILINE)]
-    lines = [shlex.split(re.split(r"#| >| \| ", line)[0]) for block in blocks for line in block.splitlines()]
+    lines = [shlex.split(re.split(r"#| >>?| \| ", line)[0]) for block in blocks for line in block.splitlines()]
     return [line[1:] for line in lines if line[:1] == ["penult"] and "..." not in line]
 
 
