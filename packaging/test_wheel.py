@@ -72,11 +72,12 @@ class Environment:
         names = {name: value for name, value in os.environ.items() if not name.startswith(("PENULT_", "PYTHON"))}
         self.around = {**names, "PATH": str(self.bin), "PENULT_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"}
 
-    def run(self, *words: str | Path, cwd: Path | None = None, **environment: str) -> str:
-        """Run a program of the environment and return what it printed. Raises `CalledProcessError`."""
+    def run(self, *words: str | Path, cwd: Path | None = None, shown: bool = False, **environment: str) -> str:
+        """Run a program of the environment and return what it printed; `shown`: it prints. Raises `CalledProcessError`."""
         line = [str(self.bin / words[0]), *map(str, words[1:])]
-        done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True, cwd=cwd, env={**self.around, **environment})
-        return done.stdout
+        out = None if shown else subprocess.PIPE
+        done = subprocess.run(line, stdout=out, text=True, check=True, cwd=cwd, env={**self.around, **environment})
+        return done.stdout or ""
 
     def install(self, *requirements: str | Path) -> None:
         """Install wheels, and nothing that would have to be built."""
@@ -110,7 +111,7 @@ def check(python: str, sdist: Path, wheel: Path, pure: Path, whole: bool) -> Non
         tell(f"the demo runs, accuracy {scores['accuracy']['value']:.3f}")
         tests = [] if whole else [f"tests/test_{name}.py" for name in FILES]
         paths = os.pathsep.join((str(inside.bin), os.environ["PATH"]))  # some tests use git, node or a browser
-        print(inside.run("python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *tests, cwd=source, PATH=paths)[-400:])
+        inside.run("python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *tests, cwd=source, shown=True, PATH=paths)
         tell("its tests pass")
         wanted = inside.features(place / "demo", "compiled")
         inside.install("--force-reinstall", "--no-deps", pure)
