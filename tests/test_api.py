@@ -29,7 +29,7 @@ FUNCTIONS = {**CALLED, "train": penult.train}
 # What belongs to a terminal, or to shards, which are files of the command line; `source` and such are positional.
 ELSEWHERE = {
     "json", "quiet", "verbose", "config", "no_config", "help", "apply", "on", "actor", "part", "rows", "float32", "files",
-    "memory", "labels", "configured", "protocol",
+    "memory", "labels", "configured", "protocol", "lang",
 }  # fmt: skip
 
 
