@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.i18n import _
-from penult.texts import enumeration, percent
+from penult.texts import clauses, percent
 
 Kind = Literal["argmax", "cost", "target"]
 Measure = Literal["recall", "precision", "flagged"]
@@ -158,7 +158,7 @@ class DecisionRule:
                 _("{label!r} called {called!r} costs {cost:g}", label=classes[i], called=classes[j], cost=cost)
                 for i, j, cost in self._unusual()
             ]
-            costs = enumeration([*told[:SHOWN], _("every other mistake 1")])
+            costs = clauses([*told[:SHOWN], _("every other mistake 1")])
             if (n := len(told) - SHOWN) > 0:
                 return _("the class of the smallest expected cost ({costs} and {n} more)", costs=costs, n=n)
             return _("the class of the smallest expected cost ({costs})", costs=costs)

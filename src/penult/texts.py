@@ -95,6 +95,11 @@ def enumeration(parts: Iterable[str]) -> str:
     return pgettext("between the items of a list", ", ").join(parts)
 
 
+def clauses(parts: Iterable[str]) -> str:
+    """Return statements one after the other, with commas between: Chinese has another comma for them than for names."""
+    return pgettext("between statements", ", ").join(parts)
+
+
 def in_quotes(name: str | Path) -> str:
     """Return a name or path in quotation marks, on one printable line."""
     return _("'{name}'", name=printable(name))

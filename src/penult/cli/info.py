@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LISTED = 20  # classes
 _NAMES = {
     "accuracy": N_("accuracy"), "balanced_accuracy": N_("balanced accuracy"), "log_loss": N_("log loss"), "auc": "AUC",
-    "ece": "ece", "micro_f1": N_("micro F1"), "macro_f1": N_("macro F1"), "mAP": "mAP", "exact_match": N_("exact match"),
+    "brier": N_("brier"), "ece": N_("ece"), "micro_f1": N_("micro F1"), "macro_f1": N_("macro F1"),
+    "mAP": "mAP", "exact_match": N_("exact match"),
 }  # fmt: skip
 _SHARES = ("accuracy", "balanced_accuracy", "micro_f1", "macro_f1", "mAP")
 

@@ -16,7 +16,7 @@ from penult.evaluate.intervals import Score
 from penult.evaluate.label_words import label_verdict
 from penult.evaluate.operating import CONFIDENCE, by_folds, choose_threshold, curve_points, measure_point
 from penult.evaluate.shift import accuracy_gap
-from penult.i18n import N_, _
+from penult.i18n import N_, _, pgettext
 from penult.texts import count, digits, gap, percent, sentence
 
 ADVISED = 0.95  # the recall of the advice
@@ -205,6 +205,6 @@ def _with_interval(score: Mapping[str, Any] | Score) -> str:
     """Return `31.2% (28.9-33.6)`."""
     values = score if isinstance(score, Mapping) else score.to_dict()
     if values["value"] is None:
-        return _("none")
+        return pgettext("share of no photos", "none")
     low, high = (percent(values[end]).removesuffix("%") for end in ("low", "high"))
     return _("{value} ({low}-{high})", value=percent(values["value"]), low=low, high=high)

@@ -21,7 +21,7 @@ from penult.i18n import N_, _
 from penult.predict.answers import Prediction, Predictions
 from penult.sources import Member, read_ahead, reading_order
 from penult.store.paths import output_error
-from penult.texts import enumeration, printable
+from penult.texts import clauses, printable
 
 UNREADABLE, NO_LABEL = "unreadable", "no label"
 _STEM = 180  # bytes of a file's own name, where a number stands behind it
@@ -47,7 +47,7 @@ class SortedPhotos:
         parts += [_("{n:,} linked", n=self.linked)] if self.linked else []
         parts += [_("{n:,} there already", n=self.there)] if self.there else []
         parts += [_("{n:,} could not be read again", n=self.lost)] if self.lost else []
-        done = enumeration(parts) or _("nothing")
+        done = clauses(parts) or _("nothing")
         return _("sorted into {folder}: {done}", folder=printable(self.folder), done=done)
 
 

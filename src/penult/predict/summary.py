@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penult.bundle import Bundle, training_prior
 from penult.i18n import _
 from penult.predict.answers import Predictions
-from penult.texts import count, enumeration, percent
+from penult.texts import clauses, count, percent
 
 if TYPE_CHECKING:
     from penult.evaluate.drift import Drift
@@ -112,7 +112,7 @@ class PredictionSummary:
             parts.append(_("{share} unlike the training photos", share=percent(self.unlike_share)))
         parts += [_("{n:,} unreadable", n=self.unreadable)] if self.unreadable else []
         parts += [_("{n:,} that the model was trained on", n=self.known)] if self.known else []
-        return _("{photos}: {facts}", photos=count(self.photos, "photo"), facts=enumeration(parts))
+        return _("{photos}: {facts}", photos=count(self.photos, "photo"), facts=clauses(parts))
 
     def table(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield the rows of the terminal's table, its header first: the most frequent classes, and those missing most."""

@@ -13,7 +13,7 @@ from penult.report.charts import interval
 from penult.report.thumbnails import TEST, TRAIN, Thumbnails
 from penult.runs import RunResults
 from penult.stored_texts import retranslated
-from penult.texts import NONE, count, enumeration, percent, printable
+from penult.texts import NONE, clauses, count, percent, printable
 
 OWN = frozenset({"report"})  # a page cannot say how long it took to make itself
 
@@ -82,7 +82,7 @@ def _backbone(backbone: Mapping[str, Any]) -> str:
         seen = _("{side} pixels, {fit}", side=recipe["size"], fit=recipe["fit"])
     weights = _("weights {digest}", digest=str(backbone["weights"])[:12])
     parts = (count(backbone["width"], "feature"), seen, backbone.get("licence"), weights)
-    return enumeration(str(part) for part in parts if part)
+    return clauses(str(part) for part in parts if part)
 
 
 def _novelty(found: Mapping[str, Any] | None, several: bool = False) -> dict[str, str]:
