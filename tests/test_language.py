@@ -11,10 +11,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from penult import i18n
+from penult import i18n, system
 from penult.cli import build, language, main, output
 from penult.cli.parser import ARGPARSE
 from penult.cli.wrapping import fill, wrap
@@ -38,13 +39,16 @@ HEAVY = {"numpy", "rich", "babel", "matplotlib", "PIL", "ctypes"}
     ],
 )
 def test_the_locale_says_the_language(environment: dict[str, str], found: str) -> None:
-    assert language.of_locale(environment, "linux") == found
+    assert language.of_locale(environment) == found
 
 
 def test_windows_says_the_language_of_its_menus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "_of_windows", lambda: "zh_CN")
-    assert language.of_locale({}, "win32") == "zh"
-    assert language.of_locale({"LANG": "en_US"}, "win32") == "en"
+    assert system.menu_language() == "" or system.WINDOWS
+    windll = SimpleNamespace(kernel32=SimpleNamespace(GetUserDefaultUILanguage=lambda: 0x804))
+    monkeypatch.setattr(system, "WINDOWS", True)
+    monkeypatch.setattr("ctypes.windll", windll, raising=False)
+    assert language.of_locale({}) == "zh"
+    assert language.of_locale({"LANG": "en_US"}) == "en"
     assert language.of_locale({}, "linux") == "en"
 
 

@@ -9,11 +9,9 @@ its locks and without the modules, functions and signals that it does not have.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -62,12 +60,17 @@ def open_to_lock(path: Path) -> int:
             return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not path.is_dir():
             return os.open(path, os.O_RDWR)
-        locks = Path(tempfile.gettempdir(), "penult-locks")
-        locks.mkdir(exist_ok=True)
-        name = os.path.normcase(path.resolve())
-        return os.open(locks / hashlib.sha256(os.fsencode(name)).hexdigest()[:32], os.O_RDWR | os.O_CREAT, 0o666)
+        return os.open(_stand_in(path), os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # it may be written but not read, or it is gone
         return -1
+
+
+def _stand_in(folder: Path) -> Path:
+    """Return the file that is locked in the place of a folder; the libraries for its name are imported for this alone."""
+    locks = Path(import_module("tempfile").gettempdir(), "penult-locks")
+    locks.mkdir(exist_ok=True)
+    name = os.fsencode(os.path.normcase(folder.resolve()))
+    return locks / str(import_module("hashlib").sha256(name).hexdigest()[:32])
 
 
 def sync_folder(folder: Path) -> None:
@@ -211,3 +214,12 @@ def core_count() -> int:
 def user() -> str:
     """Return what tells this user from others on this machine: the number, or on Windows the name."""
     return str(os.getuid()) if hasattr(os, "getuid") else str(import_module("getpass").getuser())
+
+
+def menu_language() -> str:
+    """Return the language of Windows's own menus as a locale, `zh_CN`; nothing elsewhere, where variables say it."""
+    if WINDOWS:
+        with suppress(ImportError, AttributeError, OSError):
+            number = import_module("ctypes").windll.kernel32.GetUserDefaultUILanguage()
+            return str(import_module("locale").windows_locale.get(number, ""))
+    return ""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from penult import i18n
+from penult import i18n, system
 from penult.cli import config
 from penult.errors import PenultError, UnknownName, unknown
 from penult.i18n import _
@@ -43,25 +43,13 @@ def chosen(words: Sequence[str]) -> Iterator[list[str]]:
             os.environ[i18n.VARIABLE] = variable
 
 
-def of_locale(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> str:
+def of_locale(environment: Mapping[str, str] = os.environ) -> str:
     """Return the language of the user's locale, as gettext finds it; English where it is not one of ours."""
     locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
-    if not locale and platform == "win32":
-        locale = _of_windows()
+    locale = locale or system.menu_language()
     plain = locale.partition(".")[0].upper() in ("C", "POSIX")  # beside these LANGUAGE means nothing
     wanted = [] if plain else environment.get("LANGUAGE", "").split(":")
     return next((found for one in (*wanted, locale) if (found := i18n.language_of(one))), "en")
-
-
-def _of_windows() -> str:
-    """Return the language of Windows's own menus, as a locale."""
-    import ctypes
-    import locale
-
-    with suppress(AttributeError, OSError):
-        number: int = ctypes.windll.kernel32.GetUserDefaultUILanguage()  # type: ignore[attr-defined]
-        return locale.windows_locale.get(number, "")
-    return ""
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], tuple[str, str] | None]:
