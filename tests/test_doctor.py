@@ -276,6 +276,12 @@ def test_extras_are_there_in_part_or_not_at_all(monkeypatch: Monkey) -> None:
     assert "pip install 'penult[timm]'" in installation.extras()[0].cure
 
 
+def test_an_extra_that_this_python_cannot_have_is_not_called_installed(monkeypatch: Monkey) -> None:
+    lines = ['a; python_version >= "3.99" and extra == "litert"', 'b; extra == "heif"']
+    Recorded(lines, {"b": "1"}, ("litert", "heif")).put(monkeypatch)
+    assert [(check.name, check.state) for check in installation.extras()] == [("heif", OK)]
+
+
 def test_a_library_of_several_extras_is_no_part_of_one_that_nobody_wanted(monkeypatch: Monkey) -> None:
     lines = [f'{name}; extra == "{extra}"' for extra in ("timm", "keras") for name in (extra, "torch")]
     found = []

@@ -183,7 +183,7 @@ def show_scores(found: Mapping[str, Any]) -> None:
                 recall=recall,
             )
         )
-    error = _("of too few images to tell") if scores["ece"]["value"] is None else score(scores["ece"])
+    error = _("unknown (too few images)") if scores["ece"]["value"] is None else score(scores["ece"])
     out(_("  AUC {auc}   calibration error {error}", auc=score(scores["auc"]), error=error))
 
 

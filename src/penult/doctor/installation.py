@@ -172,8 +172,8 @@ def imports(modules: tuple[str, ...] | None = None) -> Check:
 
 
 def extras() -> list[Check]:
-    """Return for each extra whether it is installed, and what to type where it is not."""
-    return [_extra(name) for name in _extras() if name not in _INNER]
+    """Return for each extra that this Python can have whether it is installed, and what to type where it is not."""
+    return [_extra(name) for name in _extras() if name not in _INNER and any(_requirements(name))]
 
 
 def torchvision() -> list[Check]:
