@@ -39,7 +39,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees the user's cache, settings, language or colours."""
     for name in [n for n in os.environ if n.startswith("PENULT_") and n != "PENULT_TEST_PHOTOS"]:
         monkeypatch.delenv(name)
@@ -47,6 +47,8 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("PENULT_LANG", "en")  # also of the commands that a test starts
     i18n.set_language("en")
+    yield
+    i18n.set_language("en")  # fixtures of the session or a module are made before those of the next test
 
 
 @pytest.fixture(autouse=True, scope="session")

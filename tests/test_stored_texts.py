@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from penult import i18n
+from finished import finish, lay_out
+from penult import errors, i18n, report
+from penult.cli import main
+from penult.errors import InputError
+from penult.i18n import _
 from penult.stored_texts import retranslated
+from penult.training.data import check_rows
 
 SAID = {  # as runs have stored them, and in Chinese
     "labelled cat, predicted dog (98.8%)": "标签为 cat，预测为 dog（98.8%）",
@@ -16,6 +26,7 @@ SAID = {  # as runs have stored them, and in Chinese
     "look at it; if it is two words, correct the label": "请查看：若确为 two words，就改正标签",
     "blend on all 2 backbones": "blend，全部 2 个骨干网络",
 }
+CLASSES = ("正常", "照片", "无", "Data", "none")  # classes that are called like texts of the catalogue: ok, photo, ...
 
 
 @pytest.mark.parametrize(("english", "chinese"), SAID.items())
@@ -32,3 +43,48 @@ def test_a_text_that_is_nobodys_stays() -> None:
         i18n.set_language(language)
         for text in ("", "my own note: look here", "model.onnx: 我的网络", "a\nb"):
             assert retranslated(text) == text
+
+
+def about(name: str) -> list[str]:
+    """Return texts with a name of the user's in them, as they are made in the language of the process."""
+    with pytest.raises(InputError) as rare:
+        check_rows(np.array([0, 1, 1]), (name, "other"), name)
+    unknown = errors.unknown("option", name, [f"{name}s"])
+    moved = _("{listing}: {old} was not found; nothing was moved. Fix the list.", listing=name, old=name)
+    labelled = _("labelled {label}, predicted {given} ({share})", label=name, given=name, share="98.8%")
+    known = _("'{value}' is no {name}; use one of {known}.", value=name, name=name, known=name)
+    return [str(rare.value), str(unknown), moved, labelled, known]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize(("stored", "shown"), [("en", "zh"), ("zh", "en")])
+def test_names_in_a_stored_text_stay_though_they_are_texts_of_ours(name: str, stored: str, shown: str) -> None:
+    i18n.set_language(stored)
+    kept = about(name)
+    i18n.set_language(shown)
+    assert [retranslated(text) for text in kept] == about(name) != kept
+
+
+def test_a_run_in_chinese_has_english_keys_and_keeps_its_classes_in_every_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path / "base/train", **dict.fromkeys(CLASSES, 4))
+    lay_out(tmp_path / "base/test", first=50, **dict.fromkeys(CLASSES, 1))
+    i18n.set_language("zh")
+    run = finish(tmp_path / "base", head="centroid")
+    metrics, own = run.metrics, "centroid on colour_histogram"
+    names = [metrics["scores"]["name"], metrics["test"]["name"], *(one["name"] for one in metrics["compared"])]
+    assert names == [own, "test images", own]
+    metrics["compared"].append({**metrics["compared"][0], "name": "svm on all 2 backbones"})
+    for stored, shown, heads in (("en", "zh", "svm，全部 2 个骨干网络"), ("zh", "en", "svm on all 2 backbones")):
+        i18n.set_language(stored)
+        run.change({**metrics, "notes": [text for name in CLASSES for text in about(name)]})
+        i18n.set_language(shown)
+        report.rebuild(run.folder)
+        page = html.unescape(re.sub(r"<[^>]+>", "\n", (run.folder / report.PAGE).read_text(encoding="utf-8")))
+        assert {*CLASSES, heads} <= set(page.splitlines())
+        assert [text for name in CLASSES for text in about(name) if text.rstrip(".。") not in page] == []
+        capsys.readouterr()
+        assert main(["info", str(run.folder)]) == 0
+        said = capsys.readouterr().out
+        assert [name for name in CLASSES if f"{name} 4" not in said] == []

@@ -16,8 +16,12 @@ from string import Formatter
 
 from penult.i18n import LANGUAGES, language
 
-# places of templates that take a name of the user's, never a text
-NAMES = frozenset({"label", "name", "given", "other", "file", "files", "path", "folder", "classes", "names", "best", "worst"})
+# Places of templates that take a text of ours. What stands in any other may be a name of the user's, and stays as it is.
+TEXTS = frozenset({
+    "advice", "change", "colors", "costs", "cure", "cures", "detail", "doubt", "error", "finding", "fix", "format", "hint",
+    "how", "images", "kind", "kinds", "more", "note", "numbers", "on", "otherwise", "photos", "problem", "problems", "reason",
+    "remark", "said", "suggestion", "task", "title", "views", "what", "why",
+})  # fmt: skip
 LEAST = {"en": 6, "zh": 1}  # letters beside its places that a template must have, to be told from any other text
 _NUMBER = r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?"
 
@@ -27,8 +31,9 @@ def _said(text: str, wanted: str) -> str:
     found = next(_fitting(text), None)
     if found is None:
         return text
-    message, values = found
-    return message.filled(wanted, {name: _value(name, value, wanted) for name, value in values.items()}) or text
+    template, values = found
+    said = {name: _said(value, wanted) if name in template.texts else value for name, value in values.items()}
+    return template.message.filled(wanted, said) or text
 
 
 def retranslated(text: str) -> str:
@@ -44,19 +49,14 @@ def retranslated(text: str) -> str:
     return text if not text or (wanted == "en" and text.isascii()) else _said(text, wanted)
 
 
-def _value(name: str, value: str, wanted: str) -> str:
-    """Return what is put in: a text of its own in the same language, a name or a number as it is."""
-    return value if name in NAMES else _said(value, wanted)
-
-
-def _fitting(text: str) -> Iterator[tuple[_Message, Mapping[str, str]]]:
-    """Yield the messages that a text may be made of, with the values in it: the one with the most letters of its own first."""
+def _fitting(text: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
+    """Yield the templates that a text may be made of, with its values: the one with the most letters of its own first."""
     whole, templates = _messages()
     if text in whole:
-        yield whole[text], {}
+        yield _Template(whole[text], text), {}
     for one in templates:
         if one.longest in text and (found := one.pattern.fullmatch(text)):
-            yield one.message, found.groupdict()
+            yield one, found.groupdict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ class _Template:
     def literals(self) -> list[str]:
         """What stands around the places."""
         return [literal for literal, *_rest in Formatter().parse(self.form)]
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The places that take a text of ours: one that is quoted (`{said!r}`) is somebody's word."""
+        return TEXTS & {name for _literal, name, _spec, conversion in Formatter().parse(self.form) if name and not conversion}
 
     @cached_property
     def longest(self) -> str:

@@ -13,6 +13,7 @@ from penult import audit, evaluate
 from penult.cli import output
 from penult.i18n import N_, _, ngettext
 from penult.progress import is_terminal
+from penult.stored_texts import retranslated
 from penult.texts import count, padded, percent
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _show_details(run: Run) -> None:
     if len(m["compared"]) > 1:
         output.out(_("compared on the same folds:"))
         score = "mAP" if several else N_("accuracy")
-        rows = [[r["name"], percent(r[score]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
+        rows = [[retranslated(r["name"]), percent(r[score]), f"{r['log_loss']:.4f}"] for r in m["compared"]]
         output.out(output.table(["", _(score), _("log loss")], rows))
     output.out(_("head: {choice}", choice=_head(m["choice"])))
     if m["precision"] is not None:

@@ -17,6 +17,7 @@ from penult import html
 from penult.evaluate.intervals import Z95, Floats, wilson
 from penult.evaluate.shift import accuracy_gap
 from penult.i18n import N_, _, ngettext
+from penult.stored_texts import retranslated
 from penult.texts import count, enumeration, gap, measured, percent, percents, sentence
 
 FEW = 50  # photos below which the sentence says on how many it was measured
@@ -330,7 +331,7 @@ def evaluation_html(found: Mapping[str, Any]) -> html.Html:
     scores = html.table(
         (_("score"), _("measured"), _("95% CI")),
         [(_(SCORES.get(name, name)), *_interval(one)) for name, one in found["scores"].items()],
-        caption=found["name"],
+        caption=retranslated(found["name"]),
     )
     classes = html.table(
         (_("class"), _("precision"), _("recall"), _("images")),

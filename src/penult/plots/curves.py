@@ -13,6 +13,7 @@ from penult.evaluate import Evaluation, LearningCurve, Score, regularization_pat
 from penult.i18n import N_
 from penult.plots import style
 from penult.plots.words import _
+from penult.stored_texts import retranslated
 from penult.texts import digits
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def plot_comparison(evaluations: Sequence[Evaluation], metric: str = "log_loss")
     Raises InputError if none has the score.
     """
     known: list[tuple[str, Any]] = [
-        (one.name, one.scores[metric]) for one in evaluations if one.scores[metric].value is not None
+        (retranslated(one.name), one.scores[metric]) for one in evaluations if one.scores[metric].value is not None
     ]
     if not known:
         raise InputError(

@@ -18,7 +18,7 @@ from penult.audit.finding import findings_html
 from penult.embed import Embedding, at_depth, embed
 from penult.errors import InputError, ProgressCallback, quiet, unknown
 from penult.frames import data_frame, short
-from penult.i18n import _
+from penult.i18n import N_, _
 from penult.pixels import small_image_size
 from penult.sources import reading_order
 from penult.training.data import Split, TrainingData, from_images
@@ -106,7 +106,7 @@ def summarize(
     if leaked and test is not None and test.y is not None and proba is not None:
         keep = np.array([file not in leaked for file in test.files])
         if keep.any():
-            kept = evaluate.score(test.y[keep], proba[keep], data.classes, name=_("test images that are not in training"))
+            kept = evaluate.score(test.y[keep], proba[keep], data.classes, name=N_("test images that are not in training"))
             leak["scores_without"] = kept.to_dict()
     about = {"counts": audit.counts(found), "expected": audit.expected(found), "labels_unchecked": labels.note or None}
     return {**about, "leak": leak}

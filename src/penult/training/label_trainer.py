@@ -14,7 +14,7 @@ from penult.embed import Embedding
 from penult.evaluate import LabelEvaluation
 from penult.evaluate.evaluation import jsonable
 from penult.fit import Fitted, learn_labels, to_bundle
-from penult.i18n import _
+from penult.i18n import N_
 from penult.predict import Predictions
 from penult.runs import LabelRows
 from penult.training.data import TrainingData
@@ -57,7 +57,7 @@ class LabelTrainer(Trainer):
         test = data.test
         if test is not None and test.Y is not None and answers is not None:
             limits = chosen.thresholds
-            self.metrics["test"] = evaluate.score_labels(test.Y, answers.proba, data.classes, limits, name=_("test images"))
+            self.metrics["test"] = evaluate.score_labels(test.Y, answers.proba, data.classes, limits, name=N_("test images"))
         if done is not None or data.stored is not None:
             labels = check_label_sets(head, train.X, chosen, data.weights)
             found = find_issues(data, done, labels)

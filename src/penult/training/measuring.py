@@ -21,7 +21,7 @@ from penult.errors import InputError, ProgressCallback
 from penult.evaluate import Difference, Evaluation, Folds, LearningCurve, Trial, TrialData, TrialProcess, run_trials
 from penult.evaluate.evaluation import build
 from penult.fit import build_head
-from penult.i18n import N_, _
+from penult.i18n import N_
 from penult.pixels.preparing import memory_bytes
 from penult.training.data import EveryRow, TrainingData
 from penult.training.options import TrainOptions
@@ -96,10 +96,9 @@ def _measure_sample(
         few = TrialData((data.train.X[some],), y[some], classes, None if groups is None else groups[some], options.seed)
         whole = Trial(options.head, head.get_params(deep=False), ((0, slice(None)),), name)
         trials = [whole, *_trials(head, options.head, data)]
+        sample = N_("{title}, of {n:,} images")
         trials = [
-            replace(
-                one, params={**one.params, "memory": None}, title=_("{title}, of {n:,} images", title=one.title, n=len(some))
-            )
+            replace(one, params={**one.params, "memory": None}, title=sample.format(title=one.title, n=len(some)))
             for one in trials
         ]
         others = [evaluation for _, evaluation in run_trials(few, trials)]
@@ -108,15 +107,15 @@ def _measure_sample(
 
 
 def title_on_all(head: str, names: Sequence[str]) -> str:
-    """Return what the evaluation of a head on the features of all networks is called."""
+    """Return what the evaluation of a head on the features of all networks is called: a key of `metrics.json`, so English."""
     if len(names) == 1:
-        return _("{head} on {backbone}", head=head, backbone=names[0])
-    return _("{head} on all {n} backbones", head=head, n=len(names))
+        return N_("{head} on {backbone}").format(head=head, backbone=names[0])
+    return N_("{head} on all {n} backbones").format(head=head, n=len(names))
 
 
 def title_alone(head: str, backbone: str) -> str:
     """Return what the evaluation of a head on the features of one of several networks is called."""
-    return _("{head} on {backbone} alone", head=head, backbone=backbone)
+    return N_("{head} on {backbone} alone").format(head=head, backbone=backbone)
 
 
 def _trials(head: Any, name: str, data: TrainingData) -> list[Trial]:

@@ -21,7 +21,7 @@ from penult.errors import DamagedFile, InternalError, ProgressCallback
 from penult.evaluate import Evaluation, LearningCurve, TrialProcess
 from penult.evaluate.evaluation import jsonable
 from penult.fit import Fitted, learn, to_bundle
-from penult.i18n import _
+from penult.i18n import N_
 from penult.images import ImageSet, label_texts
 from penult.pixels import advice
 from penult.plots import FigureWorker
@@ -206,7 +206,7 @@ class Trainer:
         if proba is not None and self.place is not None:  # measured as the folds are
             proba = self.place.at_training(proba)
         if data.test is not None and data.test.y is not None and proba is not None:
-            self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name=_("test images"))
+            self.metrics["test"] = evaluate.score(data.test.y, proba, data.classes, name=N_("test images"))
         if labels is None:
             self.folder.drop(runs.FINDINGS)
         else:
