@@ -15,7 +15,7 @@ and in comments, which no reader sees:
     <!-- background: WORDS -->      when it has printed the words; its output is in the file `background`
     <!-- needs: MODULE -->          the next block is left out where the module (or `npm`, the registry) is not there
 
-The page says `**N seconds**`; taking longer is an error, except with --any-time.
+The page says `**N seconds**`; taking longer, and more of a processor, is an error, except with --any-time.
 """
 
 from __future__ import annotations
@@ -288,12 +288,13 @@ def main() -> None:
             start, work = time.monotonic(), cpu_seconds()
             try:
                 left_out = run(page, folder, asked.cache or Path(scratch) / "cache")
-                took, stated = time.monotonic() - start, stated_seconds(page.read_text(encoding="utf-8"))
-                if took > stated and not asked.any_time:
-                    raise Wrong(f"{page.name}: {took:.0f} seconds, and it says {stated}")
+                took, used = time.monotonic() - start, cpu_seconds() - work
+                stated = stated_seconds(page.read_text(encoding="utf-8"))
+                if min(took, used) > stated and not asked.any_time:  # on a machine that others share, what it computed counts
+                    raise Wrong(f"{page.name}: {took:.0f} seconds, {used:.0f} of a processor, and it says {stated}")
             except Wrong as wrong:
                 raise SystemExit(f"tutorials: {wrong}") from None
-            used, left = cpu_seconds() - work, "".join(f"; left out: {one}" for one in left_out)
+            left = "".join(f"; left out: {one}" for one in left_out)
             print(f"{page.name}: {took:.0f} s (it says {stated}), {used:.0f} s of a processor{left}", flush=True)
         print(f"all: {time.monotonic() - began:.0f} s")
 
