@@ -120,7 +120,7 @@ def test_what_is_shown_is_there(cache: Path, capsys: pytest.CaptureFixture[str])
     assert {name: (one["rows"], one["shards"]) for name, one in found.items()} == {"net": (10, 2), "other": (7, 1)}
     assert about["bytes"] == sum(p.stat().st_size for p in cache.rglob("*") if p.is_file())
     parts = {name: part["entries"] for name, part in about["parts"].items()}
-    assert parts == {"backbones": 1, "int8": 1, "compiled": 1, "similar": 1, "speeds": 1}
+    assert parts == {"backbones": 1, "int8": 1, "compiled": 1, "similar": 1, "speeds": 1, "demo": 0}
     code, out, err = ask(capsys, "--cache", cache)
     assert (code, err) == (0, "")
     for text in (str(cache), "net", "other", "numpy", "1 converted networks", "1 networks in 8 bits", "total: "):

@@ -25,6 +25,7 @@ _WHAT = {
     "compiled": N_("{n} compiled graphs: {size}"),
     "similar": N_("{n} indexes of `penult similar`: {size}"),
     "speeds": N_("{n} measured speeds: {size}"),
+    "demo": N_("{n} package of photos for `penult demo`: {size}"),
 }
 _HEADER = (
     N_("features of"), N_("engine"), "precision", N_("rows"), N_("shards"), N_("size"), N_("last used"),
