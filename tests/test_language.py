@@ -82,6 +82,8 @@ def test_children_speak_as_the_command_does(monkeypatch: pytest.MonkeyPatch, cap
 def test_an_unknown_language_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "klingon", "help"]) == 2
     assert capsys.readouterr().err == "penult: unknown language 'klingon'; known: en, zh.\n"
+    assert main(["--lang=", "help"]) == 2 == main(["help", "--lang", ""])
+    assert capsys.readouterr().err == "penult: unknown language ''; known: en, zh.\n" * 2
 
 
 def test_english_is_taken_where_chinese_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +95,14 @@ def test_english_is_taken_where_chinese_cannot_be_shown(monkeypatch: pytest.Monk
         assert i18n.language() == "en"
     with language.chosen(["--lang", "zh"]):
         assert (i18n.language(), latin.encoding) == ("zh", "utf-8")
+
+
+def test_only_the_option_fixes_the_language_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENULT_LANG", "zh")
+    for words, everybody in (([], False), (["--lang", "en"], True)):
+        with language.chosen(words):
+            assert i18n.for_everybody() is everybody
+    assert not i18n.for_everybody()
 
 
 def test_mistakes_in_the_words_are_told_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:

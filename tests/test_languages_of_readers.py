@@ -55,8 +55,18 @@ def english_words(document: str) -> set[str]:
 
 
 def test_a_browser_is_answered_in_the_language_that_it_likes_best() -> None:
-    liked = ("zh-CN,zh;q=0.9,en;q=0.8", "en-GB,zh;q=0.5", "fr,zh;q=0.1", "de,fr", "", "zh;q=0, en", "*", ";q=x,,zh;q=1.0.0")
-    assert [i18n.accepted(one) for one in liked] == ["zh", "en", "zh", None, None, "en", None, None]
+    liked = (
+        "zh-CN,zh;q=0.9,en;q=0.8",
+        "en-GB,zh;q=0.5",
+        "fr,zh;q=0.1",
+        "de,fr",
+        "",
+        "zh;q=0, en",
+        "*",
+        ";q=x,,zh;q=1.0.0",
+        "zh; q=0.5, en;Q = 0.4",
+    )
+    assert [i18n.accepted(one) for one in liked] == ["zh", "en", "zh", None, None, "en", None, None, "zh"]
     with i18n.in_language("zh"):
         assert i18n.language() == "zh"
         with i18n.in_language(None):
@@ -87,8 +97,10 @@ def test_the_server_speaks_to_each_browser_in_its_language_and_to_programs_in_en
             wrong.status == 422 and wrong.json()["error"] == "照片无法读取：文件不完整：请从来源处重新复制或下载，或删除它。"
         )
         assert client.ask("/predict", b"bad photo").json()["error"] == TRUNCATED
-        i18n.set_language("zh")  # a server that was started in Chinese speaks it with everybody
-        assert CHINESE.search(client.ask("/nothing", headers={"Accept-Language": "en"}).json()["error"])
+        for everybody in (False, True):  # by the locale of its machine, and by --lang
+            i18n.set_language("zh", everybody)
+            english, other = (client.ask("/nothing", headers={"Accept-Language": one}).json()["error"] for one in ("en", "fr"))
+            assert (CHINESE.search(english) is not None, CHINESE.search(other) is not None) == (everybody, True)
 
 
 def test_the_exported_page_is_chinese_throughout_and_an_english_one_for_chinese_browsers(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ SAID = {  # as runs have stored them, and in Chinese
     "1,234 images are exact copies of others.": "1,234 张图像与其他图像完全相同。",
     "12 photos, fewer than 20; the largest class, photo, has 300": "12 张照片，不足 20 张；最大的类别 photo 有 300 张",
     "look at it; if it is two words, correct the label": "请查看：若确为 two words，就改正标签",
+    "55 images are near-duplicates or look-alikes (21 groups of 2 to 7); each group stays in one fold.": (
+        "55 张图像近似重复或相似（21 组，每组 2 到 7 张）；每一组都放在同一折中。"
+    ),
     "blend on all 2 backbones": "blend，全部 2 个骨干网络",
 }
 CLASSES = ("正常", "照片", "无", "Data", "none")  # classes that are called like texts of the catalogue: ok, photo, ...

@@ -242,6 +242,8 @@ def test_hostile_names_are_refused_before_anything_is_asked(name: str) -> None:
         ({"license": "mit"}, "mit"),
         ({"license": "other", "license_name": "apple-amlr"}, "apple-amlr"),
         ({"license": "other"}, "other"),
+        ({"license": ["mit", "apache-2.0"]}, "mit, apache-2.0"),
+        ({"license": ["mit", {"a": 1}]}, "not stated on its card"),
         ({"base_model": "facebook/dinov2-small"}, "not stated on its card; see facebook/dinov2-small"),
         ({"license": 7, "base_model": [3]}, "not stated on its card"),
         ({"license": "x\n\x1b[31m"}, "not stated on its card"),

@@ -28,6 +28,7 @@ __all__ = [
     "N_",
     "VARIABLE",
     "accepted",
+    "for_everybody",
     "in_language",
     "language",
     "language_of",
@@ -41,16 +42,19 @@ LANGUAGES = ("en", "zh")
 VARIABLE = "PENULT_LANG"
 _LOCALES = Path(__file__).parent / "locale"
 _chosen: list[str] = []  # the language that was set, if one was
+_fixed: list[str] = []  # the same, where it was set for everybody
 _of_reader: ContextVar[str] = ContextVar("penult_language", default="")  # of one reader of a server
 
 
-def set_language(name: str) -> None:
+def set_language(name: str, everybody: bool = False) -> None:
     """Have all texts from now on in this language: `en`, `zh`, or a locale of either such as `zh_CN.UTF-8`.
 
     Parameters
     ----------
     name : str
         The language.
+    everybody : bool
+        A server answers in it whatever language a browser asks for; otherwise only those that ask for none of ours.
 
     Raises
     ------
@@ -68,6 +72,12 @@ def set_language(name: str) -> None:
     if found is None:
         raise ValueError(_("there is no language {name!r}; take one of: {known}.", name=name, known=", ".join(LANGUAGES)))
     _chosen[:] = [found]
+    _fixed[:] = [found] if everybody else []
+
+
+def for_everybody() -> bool:
+    """Whether a server answers everybody in the language that was set."""
+    return bool(_fixed)
 
 
 def language() -> str:
@@ -100,8 +110,10 @@ def accepted(header: str) -> str | None:
     """
     liked = []
     for part in header.split(","):
-        tag, _q, weight = part.strip().partition(";q=")
-        name, share = language_of(tag), float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0 if weight else 1.0
+        tag, _semicolon, rest = part.partition(";")
+        weight = rest.partition("=")[2].strip()  # of q, the only parameter that there is
+        name = language_of(tag.strip())
+        share = float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0 if weight else 1.0
         if name is not None and share > 0:
             liked.append((share, name))
     return max(liked, key=lambda one: one[0])[1] if liked else None

@@ -18,9 +18,9 @@ from penult.i18n import LANGUAGES, language
 
 # Places of templates that take a text of ours. What stands in any other may be a name of the user's, and stays as it is.
 TEXTS = frozenset({
-    "advice", "change", "colors", "costs", "cure", "cures", "detail", "doubt", "error", "finding", "fix", "format", "hint",
-    "how", "images", "kind", "kinds", "more", "note", "numbers", "on", "otherwise", "photos", "problem", "problems", "reason",
-    "remark", "said", "suggestion", "task", "title", "views", "what", "why",
+    "advice", "change", "colors", "costs", "cure", "cures", "detail", "doubt", "error", "finding", "fix", "format", "groups",
+    "hint", "how", "images", "kind", "kinds", "more", "note", "numbers", "on", "otherwise", "photos", "problem", "problems",
+    "reason", "remark", "said", "suggestion", "task", "title", "views", "what", "why",
 })  # fmt: skip
 LEAST = {"en": 6, "zh": 1}  # letters beside its places that a template must have, to be told from any other text
 _NUMBER = r"[-+]?[\d.,]+(?:e[-+]?\d+)?%?"

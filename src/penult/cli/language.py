@@ -27,12 +27,13 @@ def chosen(words: Sequence[str]) -> Iterator[list[str]]:
     before, variable = i18n.language(), os.environ.get(i18n.VARIABLE)
     rest, given = _split(words)
     wish, where = given or _configured(words)
-    found = i18n.language_of(wish) if wish else of_locale()
+    option = where == OPTION
+    found = i18n.language_of(wish) if wish or option else of_locale()
     try:
-        _speak(found or of_locale())
+        _speak(found or of_locale(), everybody=option)
         if found is None:
             error = unknown("language", wish, i18n.LANGUAGES)
-            raise error if where == OPTION else UnknownName(_("{where}: {error}", where=where, error=error))
+            raise error if option else UnknownName(_("{where}: {error}", where=where, error=error))
         _show(found, asked=bool(wish))
         yield rest
     finally:
@@ -83,8 +84,8 @@ def _configured(words: Sequence[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _speak(name: str) -> None:
-    i18n.set_language(name)
+def _speak(name: str, everybody: bool = False) -> None:
+    i18n.set_language(name, everybody)
     os.environ[i18n.VARIABLE] = name
 
 

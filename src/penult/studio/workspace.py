@@ -51,7 +51,6 @@ class Workspace:
         if options.settings.folder is None:  # a user without a home folder
             options = replace(options, settings=replace(options.settings, cache=self.found.folder / "cache"))
         self.options, self.changed = options, changed
-        self.language = None if language() == "en" else language()  # what a page that was set to none begins with
         store.make_folder(self.found.folder / KIND)
         self._claim = store.FolderLock(self.found.folder / KIND, _BUSY, _CURE)
         try:
@@ -170,7 +169,7 @@ class Workspace:
             "name": found.name, "source": found.source, "out": str(found.folder), "kind": found.kind,
             "preparing": self._prepared(), "files": len(found.images), "notes": list(map(retranslated, found.notes)), **known,
             "trained": (self.run / "report.html").is_file(),
-            "version": __version__, "limits": {"page": list(PAGES)}, "language": self.language,
+            "version": __version__, "limits": {"page": list(PAGES)}, "language": language(),
         }  # fmt: skip
 
     def _prepared(self) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from penult.i18n import _, accepted, in_language, language, language_of
+from penult.i18n import _, accepted, for_everybody, in_language, language_of
 from penult.web.body import Message, Receive, Told, drop_body
 from penult.web.limits import HttpLimits
 from penult.web.logs import event, log
@@ -104,11 +104,11 @@ class Access:
 def reader_language(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the language in which to answer, None for the server's own: that which its page was set to, else the browser's.
 
-    A server that was started in another language than English answers in that.
+    A server that was started with `--lang` does not ask the browser.
     """
     if told := language_of(headers.get(LANGUAGE, b"").decode("latin-1")):
         return told
-    return accepted(headers.get(b"accept-language", b"").decode("latin-1")) if language() == "en" else None
+    return None if for_everybody() else accepted(headers.get(b"accept-language", b"").decode("latin-1"))
 
 
 def host_name(host: str) -> str:

@@ -251,8 +251,11 @@ def _license(info: Any) -> str:
     """Return the license that the card states, or whose card to look at."""
     card = info.card_data.to_dict() if info.card_data is not None else {}
     tags = dict(str(tag).split(":", 1) for tag in info.tags or () if ":" in str(tag))
-    stated = card.get("license_name") if card.get("license") in {None, "other"} else card["license"]
-    stated = stated or card.get("license") or tags.get("license")
+    stated = card.get("license") or tags.get("license")
+    if isinstance(stated, list) and all(isinstance(one, str) for one in stated):  # either, or each for a part
+        stated = ", ".join(stated)
+    if stated in (None, "other"):
+        stated = card.get("license_name") or stated
     base = card.get("base_model") or tags.get("base_model")
     base = base[0] if isinstance(base, list) and base else base
     origin = f"; see {base}" if isinstance(base, str) else ""

@@ -15,8 +15,8 @@ export const current = () => language;
 /** The language that the user chose on this page, "" for none: then the server finds out by itself. */
 export const chosen = () => localStorage.getItem(KEPT) ?? "";
 
-/** The language that was chosen here before, else the server's, else the browser's first that there is.
- * @param {string | null} [wish] what the server was started with */
+/** The language that was chosen here before, else that in which the server answers this browser.
+ * @param {string | null} [wish] the server's answer */
 export function preferred(wish) {
   const wanted = [chosen(), wish, ...navigator.languages];
   return wanted.map((one) => (one ?? "").slice(0, 2).toLowerCase()).find((one) => one in LANGUAGES) ?? "en";
