@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import penult
+import penult.report.predictions
 from conftest import draw
 from finished import Finished
 from penult import bundle

@@ -22,6 +22,7 @@ def release(tmp_path: Path) -> ModuleType:
     for name in ("src/penult/__init__.py", "CHANGELOG.md", "CITATION.cff", "packaging/release.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
     (tmp_path / "Makefile").write_text("good:\n\t@true\nbad:\n\t@false\n")
     for line in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]):
         subprocess.run(["git", *line], cwd=tmp_path, check=True)
