@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from penult.training import train as train
     from penult.zoo import list_backbones as list_backbones
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ERRORS = (
     "DamagedFile", "InputError", "InternalError", "MissingExtra", "OutputError", "PenultError", "TooManyBad", "UnknownName",
