@@ -24,7 +24,7 @@ from pathlib import Path
 import wheels  # beside this file
 
 EXTRAS, WHOLE_EXTRAS = "demo,serve,tables", "dev,demo"
-TOOLS = ("pytest>=8", "pytest-xdist>=3.6", "pytest-randomly>=3.15", "hypothesis>=6.100", "psutil>=5.9")
+TOOLS = ("pytest>=8", "pytest-xdist>=3.6", "pytest-randomly>=3.15", "hypothesis>=6.100", "psutil>=5.9", "onnxruntime>=1.21")
 FILES = (
     "api", "backbones_golden", "cli", "completion", "decode_cases", "doctor", "engines_compiled", "engines_laws", "golden_v0",
     "kill_and_resume", "main_job", "prepare_kernel", "prepare_resize", "prepare_workers", "progress_lines", "runtime", "serve",
