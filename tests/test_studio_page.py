@@ -77,7 +77,7 @@ def until(page: Page, code: str) -> None:
 
 def until_dialog(page: Page) -> None:
     """Wait until the browser asks whether to leave the page, and leave it."""
-    for _ in range(100):
+    for _ in range(400):  # 20 s: machines are busy
         time.sleep(0.05)
         try:
             page.call("Page.handleJavaScriptDialog", accept=True)
