@@ -20,7 +20,7 @@ from penult.backbones.efficientnet_lite import LITE
 from penult.doctor import probe
 from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, is_runtime
 from penult.engines import devices
-from penult.errors import InputError, MissingExtra, OutputError, what_and_cure
+from penult.errors import InputError, MissingExtra, OutputError, listed, what_and_cure
 from penult.i18n import N_, _
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import machine_id
@@ -471,5 +471,4 @@ def run_model(folder: Path) -> list[Check]:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(printable(name) for name in names[:_NAMED]) + more
+    return listed(map(printable, names), _NAMED, sys.maxsize)

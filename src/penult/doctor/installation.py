@@ -6,15 +6,20 @@ In: what pip recorded, an address. Out: `Check`s.
 from __future__ import annotations
 
 import json
+import os
 import platform
+import queue
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult import __version__
 from penult.errors import OutputError, PenultError, distribution, what_and_cure
@@ -23,15 +28,6 @@ from penult.worker import NoInterpreter, start
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
-
-
-import os
-import queue
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from typing import Any
 
 OK, NOTE, WARN, FAIL = "ok", "note", "warn", "FAIL"
 

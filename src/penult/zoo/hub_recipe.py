@@ -78,7 +78,7 @@ def recipe_of(configs: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
                     usual=usual,
                 )
             ) from error
-    recipe = recipe_file.to_recipe(given.items(), "its recipe")
+    recipe = recipe_file.to_recipe(given.items(), _("its recipe"))
     return recipe if size is None else replace(recipe, size=size)
 
 

@@ -77,9 +77,7 @@ def load(spec: ModelSpec) -> LoadedModel:
                 _("it does not take {size} x {size} pixels ({why}); leave :{size} out.", size=spec.size, why=error)
             ) from error
         view, choice = choose(model, view, spec, files.configs.get("config.json", {}))
-        onnx_source.cut(model, view, choice)
-        onnx_graph.prune(model)
-        body = preprocessing.finish(model, recipe.size) if taken.preprocessed else onnx_graph.to_bytes(model)
+        body = onnx_source.finish(model, view, choice, taken, recipe.size)
     except PenultError as error:
         raise type(error)(f"{spec.typed}: {error}") from error
     return LoadedModel(

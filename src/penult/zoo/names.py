@@ -35,18 +35,22 @@ KERAS = frozenset({
     "VGG16", "VGG19", "Xception",
 })  # fmt: skip
 # The same three networks: as ONNX they need no torch.
-MODERN_HUB = ("hf:onnx-community/dinov2-small", "hf:onnx-community/siglip2-base-patch16-224-ONNX",
-        "hf:onnx-community/dinov2-with-registers-large")  # fmt: skip
-MODERN_TIMM = ("vit_small_patch14_dinov2.lvd142m:224", "vit_base_patch16_siglip_224.v2_webli",
-         "vit_large_patch14_reg4_dinov2.lvd142m:224")  # fmt: skip
+MODERN_HUB = (
+    "hf:onnx-community/dinov2-small",
+    "hf:onnx-community/siglip2-base-patch16-224-ONNX",
+    "hf:onnx-community/dinov2-with-registers-large",
+)
+MODERN_TIMM = (
+    "vit_small_patch14_dinov2.lvd142m:224",
+    "vit_base_patch16_siglip_224.v2_webli",
+    "vit_large_patch14_reg4_dinov2.lvd142m:224",
+)
 PRESETS: dict[str, tuple[str, ...]] = {
     "default": ("efficientnet_lite1:288:crop:stages", "efficientnet_lite2:288:squash"),
     "lite+": ("efficientnet_lite1:320:crop:stages", "efficientnet_lite2:288:crop+squash"),
     "lite": backbones.LITES,
     "blog2017": ("keras:ResNet50", "keras:InceptionV3", "keras:Xception"),
-    "modern": MODERN_HUB
-    if importlib.util.find_spec("huggingface_hub")
-    else MODERN_TIMM,  # the same three; as ONNX they need no torch
+    "modern": MODERN_HUB if importlib.util.find_spec("huggingface_hub") else MODERN_TIMM,
 }
 DEFAULT = PRESETS["default"]  # what a user gets who names no network; the features of all stand side by side
 COMPARED = ("efficientnet_lite0", *DEFAULT, *PRESETS["lite+"])  # by `compare` where none is named; with the fastest

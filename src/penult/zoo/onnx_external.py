@@ -18,7 +18,7 @@ from penult import untrusted
 from penult.backbones import onnx_guard
 from penult.errors import DamagedFile, InputError, listed
 from penult.i18n import _, ngettext
-from penult.texts import printable
+from penult.texts import printable, system_words
 from penult.zoo import onnx_graph
 
 _MOST_FILES = 1000  # some converters write one for each tensor
@@ -139,7 +139,7 @@ def load(model: Any, tensors: Iterable[Any], path: Path | str, within: Path | No
                     "{path}: its weights cannot be read ({filename}: {error}).",
                     path=printable(path),
                     filename=error.filename,
-                    error=_(str(error.strerror)),
+                    error=system_words(error),
                 )
             ) from error
         for tensor, place in outside:

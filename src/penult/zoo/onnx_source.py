@@ -17,6 +17,7 @@ from penult.backbones.graph_builder import GraphBuilder
 from penult.errors import DamagedFile, InputError, PenultError, listed
 from penult.i18n import N_, _
 from penult.pixels.recipe import Recipe
+from penult.texts import system_words
 from penult.zoo import feature_tensor, onnx_external, onnx_graph, onnx_shapes, preprocessing, recipe_file
 from penult.zoo.feature_tensor import FeatureTensor, GraphView
 from penult.zoo.preprocessing import ImageInput
@@ -41,9 +42,7 @@ def load(spec: ModelSpec) -> LoadedModel:
         recipe = _recipe(spec, taken)
         view = GraphView(model, {taken.name: taken.shape(recipe.size)})
         choice = feature_tensor.choose(view, spec.output)
-        cut(model, view, choice)
-        onnx_graph.prune(model)
-        body = preprocessing.finish(model, recipe.size) if taken.preprocessed else onnx_graph.to_bytes(model)
+        body = finish(model, view, choice, taken, recipe.size)
     except PenultError as error:
         raise type(error)(f"{path}: {error}") from error
     return LoadedModel(
@@ -83,7 +82,14 @@ def _recipe(spec: ModelSpec, taken: ImageInput) -> Recipe:
     return recipe
 
 
-def cut(model: Any, view: GraphView, choice: FeatureTensor) -> None:
+def finish(model: Any, view: GraphView, choice: FeatureTensor, taken: ImageInput, size: int) -> bytes:
+    """Return the model as a file that gives the features, with the preprocessing that it has, and nothing else."""
+    _cut(model, view, choice)
+    onnx_graph.prune(model)
+    return preprocessing.finish(model, size) if taken.preprocessed else onnx_graph.to_bytes(model)
+
+
+def _cut(model: Any, view: GraphView, choice: FeatureTensor) -> None:
     """Give the model the outputs `features` and `maps`, float32, in place of its own."""
     from onnx import TensorProto
 
@@ -139,7 +145,7 @@ def _bytes(path: Path) -> bytes:
             )
         return untrusted.read_bytes(path)
     except OSError as error:
-        raise InputError(_("{path} cannot be read: {error}.", path=path, error=_(str(error.strerror)))) from error
+        raise InputError(_("{path} cannot be read: {error}.", path=path, error=system_words(error))) from error
 
 
 def _parsed(data: bytes, path: Path | str) -> Any:

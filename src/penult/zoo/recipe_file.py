@@ -16,6 +16,7 @@ from penult.backbones.backbone import wrong_settings
 from penult.errors import InputError, UnknownName, unknown
 from penult.i18n import _
 from penult.pixels.recipe import Recipe
+from penult.texts import system_words
 
 # What most networks trained on ImageNet use: shown to who left a setting out, never used in its place.
 USUAL = {
@@ -47,7 +48,7 @@ def read(path: Path | str) -> dict[str, Any]:
         data = untrusted.read_bytes(path, _LARGEST)
         found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
-        raise InputError(_("the recipe {path} cannot be read: {error}.", path=path, error=_(str(error.strerror)))) from error
+        raise InputError(_("the recipe {path} cannot be read: {error}.", path=path, error=system_words(error))) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
             _("{path} is not a recipe: {error}; `penult backbones --show-recipe NAME` writes one.", path=path, error=error)
