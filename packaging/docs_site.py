@@ -73,11 +73,8 @@ def target(link: str, source: Path, page: str) -> str:
 
 def repository() -> str:
     """Return the address of the repository, as pyproject.toml has it."""
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls", {})
-    return next(
-        (url.rstrip("/") for url in urls.values() if re.fullmatch(r"https://github\.com/[^/]+/[^/]+/?", url)),
-        "https://github.com/penult/penult",
-    )
+    address: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    return address
 
 
 # --- hooks of MkDocs ----------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -93,15 +92,12 @@ class Environment:
 
 def check(python: str, sdist: Path, wheel: Path, pure: Path, whole: bool) -> None:
     """Install, run the demo and the tests, compare the features of both wheels. Raises where anything fails."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, wheels.unpacked(sdist) as source:
         place, start = Path(folder), time.monotonic()
 
         def tell(what: str) -> None:
             print(f"test-wheel, {version(python)}: {what} ({time.monotonic() - start:.0f} s)", flush=True)
 
-        with tarfile.open(sdist) as archive:
-            archive.extractall(place, filter="data")
-        (source,) = place.glob("penult-*")
         inside = Environment(python, place)
         inside.install(f"{wheel}[{WHOLE_EXTRAS if whole else EXTRAS}]", *TOOLS)
         tell(f"{wheel.name} is installed")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,7 +65,7 @@ def build_wheel(source: Path, folder: Path, kernel: str) -> Path:
         if "-linux_" in made.name:  # what it needs of the C library is old enough for all
             run("auditwheel", "repair", "--strip", "--wheel-dir", folder, made)
         else:
-            made.rename(folder / made.name)
+            shutil.move(made, folder / made.name)  # perhaps on another file system
     return max(folder.glob("penult-*.whl"), key=lambda path: path.stat().st_mtime)
 
 

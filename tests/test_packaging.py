@@ -94,6 +94,8 @@ def test_the_address_of_the_repository_is_the_same_wherever_it_stands() -> None:
     }
     allowed = {home.removeprefix("https://"), f"{owner}.github.io/penult"}
     assert {one for one in found if one[1] not in allowed} == set()
+    named = {name for name, address in found if address == home.removeprefix("https://")}
+    assert {"CITATION.cff", "SECURITY.md", "config.yml"} <= named
 
 
 def test_classifiers_say_what_the_wheels_are_tested_on() -> None:

@@ -97,11 +97,3 @@ def test_workflows_call_what_there_is() -> None:
     assert matrix and re.findall(r"3\.\d+", matrix[1]) == classified
     extras = set(project["optional-dependencies"])
     assert all(set(names.split(",")) <= extras for names in re.findall(r"'\.\[(.+?)\]'", text))
-
-
-def test_every_place_names_the_same_repository() -> None:
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    home = urls["Repository"]
-    for name in ("CITATION.cff", "SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml"):
-        found = set(re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", (ROOT / name).read_text(encoding="utf-8")))
-        assert found == {home}, name

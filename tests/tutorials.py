@@ -7,6 +7,7 @@ A page says to its reader what to do in fences; this script does the same:
     ```text      behind one of these: what it prints. Words to the letter, numbers within `near`, `...` for any text or lines
     ```console   shown, not run (what needs Kaggle's data, another machine ...); tests/test_tutorials.py parses its commands
     ```py        shown, not run (code of 2017)
+    ```yaml      shown, not run (a file of settings)
 
 and in comments, which no reader sees:
 

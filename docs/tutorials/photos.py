@@ -28,7 +28,7 @@ from PIL import Image
 
 SIDE = 260
 KINDS = ("apple", "lemon", "pear", "plum")
-COLOURS = {
+COLORS = {
     "apple": [(200, 40, 45), (170, 30, 40), (150, 185, 60), (225, 190, 70), (215, 95, 60)],
     "lemon": [(245, 215, 60), (235, 200, 45), (190, 200, 70)],
     "pear": [(185, 195, 80), (150, 175, 70), (215, 195, 95), (170, 120, 60)],
@@ -51,12 +51,12 @@ def picture(kind: str, number: int) -> np.ndarray:
 
 
 def ground(random: np.random.Generator, along: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Return an empty table: a colour, light from one side, and the grain of wood or cloth."""
-    colour = np.array(GROUNDS[random.integers(len(GROUNDS))], float)
+    """Return an empty table: a color, light from one side, and the grain of wood or cloth."""
+    color = np.array(GROUNDS[random.integers(len(GROUNDS))], float)
     light = 1 + random.uniform(-0.5, 0.5) * along + random.uniform(0, 0.4) * down
     turn, pitch = random.uniform(0, np.pi), random.uniform(30, 160)
     grain = np.sin(pitch * (along * np.cos(turn) + down * np.sin(turn)) + 3 * np.sin(9 * along) + 2 * np.sin(7 * down))
-    return colour * (light + random.uniform(0, 0.07) * grain)[..., None]
+    return color * (light + random.uniform(0, 0.07) * grain)[..., None]
 
 
 def laid(scene: np.ndarray, kind: str, random: np.random.Generator, along: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -69,9 +69,9 @@ def laid(scene: np.ndarray, kind: str, random: np.random.Generator, along: np.nd
     scene = scene * (1 - np.where(far > 1, shade, 0))[..., None]
     height = np.sqrt(np.clip(1 - far**2, 0, 1))
     lit = 0.42 + 0.5 * height + 0.3 * np.clip(-u - v, -1, 1) * np.clip(far, 0, 1)
-    colours = COLOURS[kind]
-    base = np.array(colours[random.integers(len(colours))], float) + random.normal(0, 10, 3)
-    blush = np.array(colours[random.integers(len(colours))], float)
+    colors = COLORS[kind]
+    base = np.array(colors[random.integers(len(colors))], float) + random.normal(0, 10, 3)
+    blush = np.array(colors[random.integers(len(colors))], float)
     mix = np.clip(0.5 + 0.7 * (u * np.cos(3 * turn) + v) + 0.2 * np.sin(14 * u), 0, 1)[..., None]
     skin = (base * (1 - 0.6 * mix) + blush * 0.6 * mix) * lit[..., None]
     gloss = np.exp(-(((u + 0.35) ** 2 + (v + 0.4) ** 2) / 0.035)) * random.uniform(20, 120)
@@ -97,21 +97,6 @@ def distance(kind: str, random: np.random.Generator, u: np.ndarray, v: np.ndarra
         width = 0.56 + 0.34 / (1 + np.exp(-4.2 * (v + 0.12)))
         return np.sqrt((u / width) ** 2 + ((v - 0.05) / 1.14) ** 2)
     return np.sqrt((u / 0.92) ** 2 + v**2)
-
-
-def lay_out(folder: Path, each: int = 70) -> None:
-    """Write the pictures as `<kind>/<kind>.<n>.jpg`, with a few mistakes of the kind that people make."""
-    for kind in KINDS:
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        for i in range(each):
-            Image.fromarray(picture(kind, i)).save(folder / kind / f"{kind}.{i}.jpg", quality=88)
-    for number, (kind, other) in enumerate((("apple", "pear"), ("plum", "apple"), ("lemon", "pear"), ("pear", "lemon"))):
-        source = folder / kind / f"{kind}.{20 + number}.jpg"
-        source.rename(folder / other / f"{other}.{each + number}.jpg")
-    for kind, other in (("apple", "plum"), ("lemon", "lemon")):
-        copy = (folder / kind / f"{kind}.5.jpg").read_bytes()
-        (folder / other / f"{other}.{each + 9}.jpg").write_bytes(copy)
-    Image.new("RGB", (SIDE, SIDE), (4, 4, 5)).save(folder / "plum" / f"plum.{each + 12}.jpg")
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
