@@ -26,10 +26,11 @@ from finished import finish, lay_out
 from penult import doctor
 from penult.backbones.efficientnet_lite import LITE
 from penult.cli import main
-from penult.doctor import checks, installation, probe
+from penult.doctor import checks, installation, probe, run_checks
 from penult.doctor.installation import FAIL, NOTE, OK, WARN, Check, guarded
 from penult.engines import devices
 from penult.errors import MissingExtra, OutputError
+from penult.i18n import in_language
 from penult.pixels import decoding, preparing, resizing
 from penult.store.disk import Disk
 from penult.worker import Crashed
@@ -583,12 +584,22 @@ def test_an_interrupted_run_and_a_folder_that_is_none_are_told(
     assert "3 of 3 checks failed" in out
 
 
+def test_a_line_names_five_files_in_the_language_of_the_process(run: Path) -> None:
+    for i in range(7):
+        (run / f"mine{i}.txt").touch()
+    with in_language("zh"):
+        said = next(check.said for check in run_checks.run_files(run) if check.state == NOTE)
+    assert "mine4.txt" in said
+    assert "mine5.txt" not in said
+    assert " and 2 more" not in said
+
+
 def test_a_model_that_takes_its_process_along_is_a_line(run: Path, monkeypatch: Monkey) -> None:
-    monkeypatch.setattr(checks, "Worker", Child(dies=True))
-    (check,) = checks.run_model(run)
+    monkeypatch.setattr(run_checks, "Worker", Child(dies=True))
+    (check,) = run_checks.run_model(run)
     assert (check.state, "died (exit code -4)" in check.said) == (FAIL, True)
     (run / "model.penult").unlink()
-    assert checks.run_model(run) == []
+    assert run_checks.run_model(run) == []
 
 
 def test_the_command_prints_a_line_each_and_its_exit_code_says_it(

@@ -55,19 +55,19 @@ def examine(cache: Path | None = None, offline: bool = False) -> Iterator[Check]
 def examine_runs(folders: Sequence[Path | str]) -> Iterator[Check]:
     """Yield the checks of run folders, and of features in shards, which may be at an address."""
     try:
-        from penult.doctor import checks
+        from penult.doctor import run_checks
     except Exception as error:
         yield _stopped(error)
         return
     for place in folders:
         if "://" in str(place) or (Path(place) / "plan.parquet").is_file():
-            yield from guarded("shards", partial(checks.shard_files, str(place)))
+            yield from guarded("shards", partial(run_checks.shard_files, str(place)))
             continue
         folder = Path(place)
-        status = list(guarded("files", partial(checks.run_files, folder)))
+        status = list(guarded("files", partial(run_checks.run_files, folder)))
         yield from status
         if not any(check.name == "run" for check in status):  # else there is nothing that belongs together
-            yield from guarded("model", partial(checks.run_model, folder))
+            yield from guarded("model", partial(run_checks.run_model, folder))
 
 
 def _heavy(cache: Path | None) -> list[tuple[str, Callable[[], Check | list[Check]]]]:
