@@ -109,6 +109,9 @@ def test_the_exported_page_is_chinese_throughout_and_an_english_one_for_chinese_
     with i18n.in_language("zh"):
         chinese = page.page(small, b"a graph", (GLUE, b"wasm"), "0123", {})
     assert 'lang="zh-CN"' in chinese[:400] and "<template" not in chinese
+    i18n.set_language("en", everybody=True)  # as `--lang en` does
+    assert not CHINESE.search(page.page(small, b"a graph", (GLUE, b"wasm"), "0123", {}))
+    i18n.set_language("en")
     assert english_words(chinese) <= LATIN
     said = re.search(r'id="texts">(.*?)</script>', chinese)
     assert said is not None and len(re.findall(r'": ?"', said[1])) > 20  # the texts of its scripts

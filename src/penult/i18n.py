@@ -54,7 +54,8 @@ def set_language(name: str, everybody: bool = False) -> None:
     name : str
         The language.
     everybody : bool
-        A server answers in it whatever language a browser asks for; otherwise only those that ask for none of ours.
+        Servers and exported pages stay in it whatever language a browser asks for; otherwise it is for those that ask for
+        none of ours.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def set_language(name: str, everybody: bool = False) -> None:
 
 
 def for_everybody() -> bool:
-    """Whether a server answers everybody in the language that was set."""
+    """Return whether servers and exported pages are for everybody in the language that was set."""
     return bool(_fixed)
 
 

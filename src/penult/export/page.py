@@ -18,7 +18,7 @@ from penult.bundle import Bundle, decision_facts
 from penult.evaluate import verdict_of
 from penult.export import web_runtime
 from penult.html import TRANSLATE, Html, json_block, language_tag, script_texts, tag
-from penult.i18n import N_, _, in_language, language
+from penult.i18n import N_, _, for_everybody, in_language, language
 from penult.pixels.resizing import may_begin_with_y
 from penult.texts import enumeration
 
@@ -67,7 +67,7 @@ def page(model: Bundle, graph: bytes, runtime: tuple[bytes, bytes], version: str
     )
     blocks = [_packed(name, data) for name, data in zip(("glue", "wasm", "network"), (*runtime, graph), strict=True)]
     switch = None
-    if language() == "en":
+    if language() == "en" and not for_everybody():
         with in_language("zh"):
             named, chinese = _parts(model, script, version, metrics)
             switch = [tag("template", chinese, id="zh", lang=language_tag(), title=named), tag("script", Html(SWITCH))]
