@@ -139,7 +139,10 @@ def main() -> None:
     elif args.notes:
         print(notes(args.notes.removeprefix("v")), end="")
     else:
-        wrong = problems(args.check[1] if args.check[:1] == ["tag"] else None)
+        kind, name = (*args.check, "", "")[:2]
+        if kind == "tag" and not name:
+            parser.error("--check tag needs the name of the tag")
+        wrong = problems(name if kind == "tag" else None)
         if wrong:
             raise Refused("\n".join(wrong))
         print(f"version {version()}: changelog and citation agree")
